@@ -1,0 +1,35 @@
+"""elman: recurrent neural networks that train fast on a CPU, explain what they remember, and stream.
+
+>>> rnn = elman.GRU(64, 128)
+>>> y, h = rnn(x, lengths=n)
+>>> run = elman.train("reviews.jsonl", source="text:review", target="label:sentiment")
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from elman import core as _core
+from elman.core import *  # noqa: F403 - the public names of the core, listed in core.__all__
+
+if TYPE_CHECKING:
+    from elman.live.session import Session
+    from elman.run import Run, load, train
+
+__version__ = "0.1.0"
+
+_LATER = {"Run": "elman.run", "Session": "elman.live.session", "load": "elman.run", "train": "elman.run"}
+
+__all__ = [*_core.__all__, "Run", "Session", "__version__", "load", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load what reads files (and polars with it) only when it is used."""
+    if name not in _LATER:
+        raise AttributeError(f"module 'elman' has no attribute '{name}'")
+    return getattr(import_module(_LATER[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,55 @@
+"""The heart: cells, unfolding, layers, laws. Works with torch and numpy alone."""
+
+from elman.core.cells import init
+from elman.core.cells.base import Cell, GatedCell
+from elman.core.cells.elman import ElmanCell
+from elman.core.cells.gru import GRUCell
+from elman.core.cells.lstm import LSTMCell, LSTMState
+from elman.core.cells.norm import LayerNorm
+from elman.core.cells.wrap import Residual, VariationalDropout, WeightDrop, Zoneout
+from elman.core.check import LawError, check_cell
+from elman.core.engines.memory import checkpoint
+from elman.core.errors import DataError, ElmanError, EngineError, InputError, ModelFileError
+from elman.core.layers.drop_in import GRU, LSTM, RNN
+from elman.core.layers.readout import readout
+from elman.core.layers.stack import Bidirectional, LockedDropout, Recurrent, Stack
+from elman.core.plan import plan
+from elman.core.ragged import Ragged
+from elman.core.stage import PerStep, Stage
+from elman.core.unfold import unfold
+
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "Bidirectional",
+    "Cell",
+    "DataError",
+    "ElmanCell",
+    "ElmanError",
+    "EngineError",
+    "GRUCell",
+    "GatedCell",
+    "InputError",
+    "LSTMCell",
+    "LSTMState",
+    "LawError",
+    "LayerNorm",
+    "LockedDropout",
+    "ModelFileError",
+    "PerStep",
+    "Ragged",
+    "Recurrent",
+    "Residual",
+    "Stack",
+    "Stage",
+    "VariationalDropout",
+    "WeightDrop",
+    "Zoneout",
+    "check_cell",
+    "checkpoint",
+    "init",
+    "plan",
+    "readout",
+    "unfold",
+]

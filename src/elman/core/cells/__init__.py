@@ -1,0 +1,1 @@
+"""One step's mathematics; no loop over time lives here."""

@@ -1,0 +1,177 @@
+"""What a recurrent cell is: one step's mathematics, with no loop over time."""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from elman.core.errors import InputError
+from elman.core.state import State
+
+__all__ = ["Cell", "GatedCell", "Kernel", "WeightedCell"]
+
+C = TypeVar("C", bound="Cell")
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """What a compiled engine needs to know of a cell: a mode and its weights, exactly as torch orders them.
+
+    Attributes:
+        mode: ``RNN_TANH``, ``RNN_RELU``, ``LSTM`` or ``GRU``.
+        weights: ``weight_ih, weight_hh[, bias_ih, bias_hh][, weight_hr]``.
+        bias: whether the two biases are among them.
+        residual: whether the output is the cell's output plus its input.
+
+    The leaves of the cell's state are h, or h and c, as torch wants them.
+    """
+
+    mode: str
+    weights: tuple[Tensor, ...]
+    bias: bool
+    residual: bool = False
+
+
+class Cell(nn.Module, ABC):
+    """One step of a recurrent network.
+
+    Write ``initial_state`` and ``step``, and ``project`` for what needs no past::
+
+        p = project(x)                          all steps at once
+        y_t, s_t = step(p_t, s_{t-1})           one step
+
+    Only the two leading dimensions, T and B, belong to elman; what follows them is the cell's own.
+    ``step`` consults no random generator and changes nothing but what it returns, so that every engine,
+    recomputation and streaming give the same values.
+    """
+
+    @abstractmethod
+    def initial_state(self, batch: int, like: Tensor) -> State:
+        """The state before the first step: tensors ``(batch, *)`` of the dtype and device of ``like``."""
+
+    def project(self, x: Any) -> Any:
+        """Map ``x (T, B, *)`` to ``p (T, B, *)``; a tuple of such tensors is allowed. Default: ``p = x``."""
+        return x
+
+    @abstractmethod
+    def step(self, p: Any, state: State) -> tuple[Tensor, State]:
+        """Map one step's ``p_t (B, *)`` and the state to the output ``y_t (B, *)`` and the next state."""
+
+    def observe(self, p: Any, state: State) -> tuple[Tensor, State, dict[str, Tensor]]:
+        """``step`` and the named gates ``(B, *)`` that it passed through; a plain cell names none."""
+        return *self.step(p, state), {}
+
+    def draw(self, x: Any) -> Any:
+        """Draw what is random at every step, before the unfold; what comes back goes to ``project``."""
+        return x
+
+    def resolve(self, state: State) -> Cell:
+        """The cell to use for one whole unfold that starts from ``state``; wrappers apply masks here, once."""
+        return self
+
+    def kernel(self) -> Kernel | None:
+        """The description for compiled engines, or None where only ``step`` says what this cell does."""
+        return None
+
+    def bind(self: C, tensors: Mapping[str, Tensor | None]) -> C:
+        """A view of this cell that reads the given tensors (or None) in place of its parameters of those names.
+
+        Gradients flow to the given tensors. The view costs no memory and owns no parameter.
+        """
+        for name in tensors:
+            if parametrize.is_parametrized(self, name):
+                raise InputError(f"{name} is parametrised and cannot be replaced as well; choose one of the two")
+        view = copy.copy(self)
+        kept = {name: value for name, value in self._parameters.items() if name not in tensors}
+        view.__dict__ = {**self.__dict__, "_parameters": kept, **tensors}
+        return view
+
+
+class GatedCell(Cell):
+    """A cell whose step is one product with the state followed by a pointwise function.
+
+    ::
+
+        q = recur(s_{t-1})                      the product with the recurrent weights
+        y_t, s_t, gates = pointwise(p_t, q, s_{t-1})
+
+    Layer normalisation of pre-activations, weight-drop and recurrent dropout act between the two, so they
+    take gated cells only. The recurrent weights are ``weight_hh (G*H, H)``, G gates in the order ``GATES``.
+    """
+
+    GATES: tuple[str, ...] = ()
+
+    weight_hh: Tensor
+
+    @abstractmethod
+    def recur(self, state: State) -> Tensor:
+        """``q (B, G*H)``, the product of the state with the recurrent weights."""
+
+    @abstractmethod
+    def pointwise(self, p: Any, q: Tensor, state: State) -> tuple[Tensor, State, dict[str, Tensor]]:
+        """The rest of the step: output, next state, and the gates by name."""
+
+    @property
+    def recurrent_weight(self) -> Tensor:
+        """The matrix ``(G*H, R)`` that :meth:`recur` multiplies with."""
+        return self.weight_hh
+
+    def with_recurrent_weight(self, weight: Tensor) -> GatedCell:
+        """A view of this cell with another matrix ``(G*H, R)`` in that place."""
+        return self.bind({"weight_hh": weight})
+
+    def mask_recurrent(self, state: State, mask: Tensor) -> State:
+        """The state with ``mask (B, R)`` on the part that ``recur`` reads."""
+        raise InputError(f"{type(self).__name__} does not say which part of its state recurs")
+
+    def observe(self, p: Any, state: State) -> tuple[Tensor, State, dict[str, Tensor]]:
+        return self.pointwise(p, self.recur(state), state)
+
+    def step(self, p: Any, state: State) -> tuple[Tensor, State]:
+        y, state, _ = self.pointwise(p, self.recur(state), state)
+        return y, state
+
+
+class WeightedCell(GatedCell):
+    """The parameters that Elman, LSTM and GRU share, with torch's names, shapes and default values.
+
+    ``weight_ih (G*H, D)``, ``weight_hh (G*H, R)``, ``bias_ih (G*H,)``, ``bias_hh (G*H,)``, where R is the size
+    of the recurrent input (H, or the projection's size). Drawn from U(-1/sqrt(H), 1/sqrt(H)).
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, *, bias: bool, recurrent_size: int) -> None:
+        super().__init__()
+        for name, size in (("input_size", input_size), ("hidden_size", hidden_size)):
+            if not isinstance(size, int) or size < 1:
+                raise InputError(f"{name}: expected a whole number of at least 1, got {size!r}")
+        self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
+        rows = len(self.GATES) * hidden_size
+        self.weight_ih = nn.Parameter(torch.empty(rows, input_size))
+        self.weight_hh = nn.Parameter(torch.empty(rows, recurrent_size))
+        self.bias_ih = nn.Parameter(torch.empty(rows)) if bias else None
+        self.bias_hh = nn.Parameter(torch.empty(rows)) if bias else None
+
+    def reset_parameters(self) -> None:
+        """Draw all parameters anew, as torch does."""
+        bound = self.hidden_size**-0.5
+        for weight in self.parameters():
+            nn.init.uniform_(weight, -bound, bound)
+
+    def project(self, x: Tensor) -> Tensor:
+        if x.shape[-1] != self.input_size:
+            raise InputError(f"x: expected (T, B, {self.input_size}), got {tuple(x.shape)}")
+        return nn.functional.linear(x, self.weight_ih, self.bias_ih)
+
+    def _kernel(self, mode: str, extra: tuple[Tensor, ...] = ()) -> Kernel:
+        biases = () if self.bias_ih is None or self.bias_hh is None else (self.bias_ih, self.bias_hh)
+        return Kernel(mode, (self.weight_ih, self.weight_hh, *biases, *extra), bool(biases))
+
+    def extra_repr(self) -> str:
+        return f"{self.input_size}, {self.hidden_size}" + ("" if self.bias else ", bias=False")

@@ -1,0 +1,110 @@
+"""Ways to start the weights of Elman, LSTM and GRU, for single cells and for whole models.
+
+Every function changes a module in place, wherever a recurrent cell or an elman (or torch.nn) RNN, LSTM or
+GRU layer stands in it, and raises where it finds nothing to act on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from elman.core.cells.base import WeightedCell
+from elman.core.errors import InputError
+
+__all__ = ["chrono_", "forget_bias_", "identity_", "orthogonal_"]
+
+_GATES = {"RNN_TANH": ("h",), "RNN_RELU": ("h",), "LSTM": ("i", "f", "g", "o"), "GRU": ("r", "z", "n")}
+
+
+@dataclass(frozen=True)
+class _Weights:
+    """The weights of one layer and direction."""
+
+    gates: tuple[str, ...]
+    weight_hh: Tensor
+    bias_ih: Tensor | None
+    bias_hh: Tensor | None
+
+    def gate(self, tensor: Tensor, name: str) -> Tensor:
+        size = tensor.shape[0] // len(self.gates)
+        start = self.gates.index(name) * size
+        return tensor[start : start + size]
+
+    def set_bias(self, name: str, value: Tensor | float) -> None:
+        """Give one gate a bias; torch adds two, so the second becomes zero."""
+        if self.bias_ih is None or self.bias_hh is None:
+            raise InputError("this layer has no bias (bias=False), so its gates cannot start biased")
+        self.gate(self.bias_ih, name).copy_(torch.as_tensor(value))
+        self.gate(self.bias_hh, name).zero_()
+
+
+@torch.no_grad()
+def orthogonal_(module: nn.Module) -> None:
+    """Make every gate's recurrent matrix orthogonal (Saxe et al. 2014), so that no direction grows or fades."""
+    for weights in _weights(module):
+        for name in weights.gates:
+            nn.init.orthogonal_(weights.gate(weights.weight_hh, name))
+
+
+@torch.no_grad()
+def identity_(module: nn.Module, scale: float = 1.0) -> None:
+    """Make the recurrent matrix of Elman cells ``scale`` times the identity and their biases zero.
+
+    With ReLU this is the IRNN (Le, Jaitly & Hinton 2015, arXiv 1504.00941). Raises for gated cells.
+    """
+    for weights in _weights(module):
+        if weights.gates != ("h",):
+            raise InputError("identity_ is for Elman cells; for LSTM and GRU use orthogonal_ and chrono_")
+        nn.init.eye_(weights.weight_hh).mul_(scale)
+        for bias in (weights.bias_ih, weights.bias_hh):
+            if bias is not None:
+                bias.zero_()
+
+
+@torch.no_grad()
+def forget_bias_(module: nn.Module, value: float = 1.0) -> None:
+    """Start every LSTM's forget gate with this bias (Gers et al. 2000; Jozefowicz et al. 2015), so it keeps."""
+    for weights in _weights(module):
+        if "f" not in weights.gates:
+            raise InputError("forget_bias_ is for LSTM; a GRU keeps by its z gate: use chrono_")
+        weights.set_bias("f", value)
+
+
+@torch.no_grad()
+def chrono_(module: nn.Module, longest: int) -> None:
+    """Spread the memory of LSTM and GRU units over 2 to ``longest`` steps (Tallec & Ollivier 2018, arXiv 1804.11188).
+
+    ``b_f ~ log U(1, longest - 1)`` and ``b_i = -b_f``; for a GRU the keeping gate z takes b_f's part.
+    """
+    if longest < 3:
+        raise InputError(f"longest: expected at least 3 steps, got {longest}")
+    for weights in _weights(module):
+        keep = {4: "f", 3: "z"}.get(len(weights.gates))
+        if keep is None:
+            raise InputError("chrono_ is for LSTM and GRU; an Elman cell has no gate that keeps")
+        size = weights.weight_hh.shape[0] // len(weights.gates)
+        bias = torch.empty(size).uniform_(1, longest - 1).log()
+        weights.set_bias(keep, bias)
+        if keep == "f":
+            weights.set_bias("i", -bias)
+
+
+def _weights(module: nn.Module) -> Iterator[_Weights]:
+    found = False
+    for part in module.modules():
+        if isinstance(part, WeightedCell):
+            found = True
+            yield _Weights(part.GATES, part.weight_hh, part.bias_ih, part.bias_hh)
+        elif isinstance(part, nn.RNNBase):
+            found = True
+            for layer in range(part.num_layers):
+                for way in ("", "_reverse") if part.bidirectional else ("",):
+                    weight = getattr(part, f"weight_hh_l{layer}{way}")
+                    biases = [getattr(part, f"{name}_l{layer}{way}", None) for name in ("bias_ih", "bias_hh")]
+                    yield _Weights(_GATES[part.mode], weight, *biases)
+    if not found:
+        raise InputError(f"{type(module).__name__} holds no Elman, LSTM or GRU cell to initialise")

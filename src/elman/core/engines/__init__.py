@@ -1,0 +1,1 @@
+"""The same function of time, computed in several ways."""

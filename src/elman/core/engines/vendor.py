@@ -1,0 +1,142 @@
+"""torch's own kernels (oneDNN, cuDNN, ATen) behind the same function of time.
+
+They know neither resets nor rows of length zero nor unsorted lengths on another device; this file gives them
+only what they can do and puts the pieces together.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from elman.core.cells.base import Cell, Kernel
+from elman.core.cells.wrap import add_input, describe
+from elman.core.engines.base import Engine, Request
+from elman.core.ragged import Ragged
+from elman.core.state import State, leaves, replace_leaves, select, take_rows
+
+__all__ = ["VendorEngine"]
+
+_FUNCTIONS = {"RNN_TANH": torch.rnn_tanh, "RNN_RELU": torch.rnn_relu, "GRU": torch.gru, "LSTM": torch.lstm}
+
+
+class VendorEngine(Engine):
+    """Elman (tanh, ReLU), LSTM and GRU through ``torch.lstm`` and its like, one call a sequence."""
+
+    name = "vendor"
+
+    def refusal(self, cell: Cell, request: Request) -> str | None:
+        if cell.kernel() is None:
+            return f"torch has no kernel for {describe(cell)}; it has them for Elman (tanh, relu), LSTM and GRU"
+        if request.record:
+            return "torch's kernels give no states or gates of the steps between; engine='loop' records"
+        return None
+
+    def run(
+        self, cell: Cell, x: Any, rows: Ragged, state: State, resets: tuple[Tensor, State] | None
+    ) -> tuple[Tensor, State]:
+        kernel = cell.kernel()
+        if kernel is None:
+            raise TypeError(f"{describe(cell)} has no kernel; ask refusal() first")
+        if resets is None:
+            outputs, state = _real_rows(kernel, rows.values, rows, state)
+        else:
+            outputs, state = _segments(kernel, rows.values, rows, state, *resets)
+        return (add_input(outputs, rows.values) if kernel.residual else outputs), state
+
+
+def _real_rows(kernel: Kernel, x: Tensor, rows: Ragged, state: State) -> tuple[Tensor, State]:
+    """Leave out rows of length zero, whose state stays as it is."""
+    width = kernel.weights[-1].shape[0] if _projects(kernel) else kernel.weights[1].shape[1]
+    real = rows.host_lengths.nonzero().flatten()
+    if len(real) == rows.batch and rows.steps:
+        return _call(kernel, x, rows, state)
+    outputs = x.new_zeros(rows.steps, rows.batch, width)
+    if not len(real):
+        # Nothing is run, yet the gradients of an empty product are zeros, not None.
+        return outputs + 0 * sum(weight.sum() for weight in kernel.weights), state
+    index = real.to(x.device)
+    part, ends = _call(kernel, x[:, index], rows.rows(real), take_rows(state, index))
+    return outputs.index_copy(1, index, part), _scatter(state, ends, index)
+
+
+def _call(kernel: Kernel, x: Tensor, rows: Ragged, state: State) -> tuple[Tensor, State]:
+    """One kernel call on rows of at least one step."""
+    hidden = [leaf.unsqueeze(0).contiguous() for leaf in leaves(state)]
+    # With a projection torch leaves oneDNN, and says so in a warning; its packed loop is the same code.
+    if kernel.mode != "LSTM" or (rows.full and not _projects(kernel)):
+        outputs, *ends = _padded(kernel, x, hidden)
+        if not rows.full:
+            # Elman and GRU give their state out, so the padded kernel, several times faster than the packed
+            # one, serves: the state is the output at the row's own last step.
+            last = (rows.lengths - 1).reshape(1, -1, 1).expand(1, -1, outputs.shape[-1])
+            ends = [outputs.gather(0, last)]
+    else:
+        outputs, ends = _packed(kernel, x, rows, hidden)
+    return outputs, replace_leaves(state, [end.squeeze(0) for end in ends])
+
+
+def _projects(kernel: Kernel) -> bool:
+    return len(kernel.weights) in (3, 5)
+
+
+def _padded(kernel: Kernel, x: Tensor, hidden: list[Tensor]) -> tuple[Tensor, ...]:
+    function: Any = _FUNCTIONS[kernel.mode]
+    carried = hidden if kernel.mode == "LSTM" else hidden[0]
+    result: tuple[Tensor, ...] = function(
+        x.contiguous(), carried, list(kernel.weights), kernel.bias, 1, 0.0, False, False, False
+    )
+    return result
+
+
+def _packed(kernel: Kernel, x: Tensor, rows: Ragged, hidden: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+    packed = torch.nn.utils.rnn.pack_padded_sequence(x, rows.host_lengths, enforce_sorted=False)
+    order, back = packed.sorted_indices, packed.unsorted_indices
+    function: Any = _FUNCTIONS[kernel.mode]
+    data, *ends = function(
+        packed.data,
+        packed.batch_sizes,
+        [part[:, order] for part in hidden],
+        list(kernel.weights),
+        kernel.bias,
+        1,
+        0.0,
+        False,
+        False,
+    )
+    outputs, _ = torch.nn.utils.rnn.pad_packed_sequence(packed._replace(data=data), total_length=rows.steps)
+    return outputs, [end[:, back] for end in ends]
+
+
+def _segments(
+    kernel: Kernel, x: Tensor, rows: Ragged, state: State, resets: Tensor, fresh: State
+) -> tuple[Tensor, State]:
+    """Cut every row at its resets and run the pieces as rows of their own, side by side."""
+    real = resets.cpu() & (torch.arange(rows.steps)[:, None] < rows.host_lengths)
+    starts = torch.cat([torch.ones(1, rows.batch, dtype=torch.bool), real[1:]]) if rows.steps else real
+    row, start = (starts & (rows.host_lengths > 0)).t().nonzero().unbind(1)
+    if not len(row):
+        return _real_rows(kernel, x, rows, state)
+    last = torch.cat([row[1:] != row[:-1], torch.tensor([True])])
+    stop = torch.where(last, rows.host_lengths[row], torch.cat([start[1:], start[:1]]))
+    pieces = (stop - start).tolist()
+    sliced = [x[a:b, r] for a, b, r in zip(start.tolist(), stop.tolist(), row.tolist(), strict=True)]
+    at = row.to(x.device)
+    restarted = (start > 0) | real[0, row]
+    begin = select(restarted.to(x.device), take_rows(fresh, at), take_rows(state, at))
+    batch = Ragged.from_list(sliced)
+    outputs, ends = _call(kernel, batch.values, batch, begin)
+    flat = torch.cat([outputs[:n, k] for k, n in enumerate(pieces)])
+    step = torch.cat([torch.arange(a, b) for a, b in zip(start.tolist(), stop.tolist(), strict=True)])
+    where = (step.to(x.device), at.repeat_interleave(torch.tensor(pieces, device=x.device)))
+    whole = x.new_zeros(rows.steps, rows.batch, outputs.shape[-1]).index_put(where, flat)
+    final = take_rows(ends, last.nonzero().flatten())
+    return whole, _scatter(state, final, row[last].to(x.device))
+
+
+def _scatter(state: State, new: State, index: Tensor) -> State:
+    """``state`` with the rows at ``index`` replaced."""
+    merged = [old.index_copy(0, index, now) for old, now in zip(leaves(state), leaves(new), strict=True)]
+    return replace_leaves(state, merged)

@@ -1,0 +1,1 @@
+"""Layers built on cells and ``unfold``."""

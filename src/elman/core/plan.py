@@ -1,0 +1,167 @@
+"""What will run, why, and what it will cost: asked before anything is run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from elman.core.cells.base import Cell
+from elman.core.cells.wrap import describe
+from elman.core.check import width_of
+from elman.core.engines.base import Request
+from elman.core.engines.memory import Checkpoint, Memory
+from elman.core.errors import InputError
+from elman.core.layers.drop_in import DropIn
+from elman.core.layers.stack import Recurrent
+from elman.core.ragged import Ragged
+from elman.core.state import leaves
+from elman.core.unfold import choose, unfold
+
+__all__ = ["Entry", "Plan", "plan"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One recurrent layer and direction.
+
+    Attributes:
+        name: where it stands in the model.
+        cell: the cell in words.
+        engine: the engine that will run it.
+        reason: why that one.
+        refused: by engine, why not that one.
+        weights: number of parameters.
+        kept: bytes that one training pass keeps for the backward pass, measured on a few steps and scaled.
+    """
+
+    name: str
+    cell: str
+    engine: str
+    reason: str
+    refused: dict[str, str]
+    weights: int
+    kept: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The plan of a model for batches of a given size; ``print(plan)`` shows it as a table."""
+
+    entries: tuple[Entry, ...]
+    steps: int
+    batch: int
+    memory: Memory
+
+    @property
+    def kept(self) -> int:
+        """Bytes that one training pass keeps for the backward pass in all recurrent layers."""
+        return sum(entry.kept for entry in self.entries)
+
+    def __str__(self) -> str:
+        head = f"plan for T={self.steps} B={self.batch}, memory={self.memory}"
+        width = max(len(entry.cell) for entry in self.entries)
+        wide = max(len(entry.name) for entry in self.entries)
+        lines = [head]
+        for entry in self.entries:
+            size = f"{entry.weights:,} weights, keeps {bytes_in_words(entry.kept)}"
+            lines.append(f"  {entry.name:{wide}}  {entry.cell:{width}}  {entry.engine}: {entry.reason}; {size}")
+            lines.extend(f"  {'':{wide}}    not {name}: {why}" for name, why in entry.refused.items())
+        return "\n".join(lines)
+
+
+def plan(
+    model: nn.Module, *, steps: int, batch: int, engine: str | None = None, memory: Memory | None = None
+) -> Plan:
+    """Tell which engine will run every recurrent layer of a model, why no other, and what memory training takes.
+
+    Args:
+        model: a cell, a stage, an elman.RNN/LSTM/GRU, or any module that holds such.
+        steps: T of the batches to come.
+        batch: B of the batches to come.
+        engine: in place of the layer's own choice.
+        memory: in place of the layer's own policy.
+
+    Raises:
+        InputError: nothing recurrent in the model. EngineError: a named engine cannot run a layer.
+    """
+    if steps < 1 or batch < 1:
+        raise InputError(f"steps, batch: expected at least 1, got {steps} and {batch}")
+    found = list(_layers(model))
+    if not found:
+        raise InputError(f"model: {type(model).__name__} holds no recurrent layer to plan")
+    entries = []
+    for name, cell, own_engine, own_memory in found:
+        policy = own_memory if memory is None else memory
+        entries.append(_entry(name, cell, engine or own_engine, policy, steps, batch))
+    return Plan(tuple(entries), steps, batch, memory or found[0][3])
+
+
+def bytes_in_words(size: float) -> str:
+    """Bytes with a unit, such as ``1.2 MB``."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000 or unit == "GB":
+            return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    raise AssertionError("unreachable")
+
+
+def _layers(model: nn.Module) -> Iterator[tuple[str, Cell, str, Memory]]:
+    if isinstance(model, Cell):
+        yield "cell", model, "auto", "keep"
+        return
+    for name, part in model.named_modules():
+        if isinstance(part, Recurrent):
+            yield name or "layer", part.cell, part.engine, part.memory
+        elif isinstance(part, DropIn):
+            for layer in range(part.num_layers):
+                for way in (False, True)[: 2 if part.bidirectional else 1]:
+                    label = f"{name}{'.' if name else ''}l{layer}{'_reverse' if way else ''}"
+                    yield label, part.cell(layer, way), "auto", "keep"
+
+
+def _entry(name: str, cell: Cell, engine: str, memory: Memory, steps: int, batch: int) -> Entry:
+    weights = _tensors(cell)
+    like = weights[0] if weights else torch.zeros(())
+    choice = choose(cell, Request(like.dtype, like.device), engine)
+    kept = _kept(cell, choice.engine.name, steps, batch)
+    if isinstance(memory, Checkpoint):
+        size = memory.size(steps)
+        state = sum(leaf.numel() * leaf.element_size() for leaf in leaves(cell.initial_state(batch, like)))
+        kept = min(kept, _kept(cell, choice.engine.name, size, batch) + state * -(-steps // size))
+    count = sum(weight.numel() for weight in weights)
+    return Entry(name, describe(cell), choice.engine.name, choice.reason, choice.refused, count, kept)
+
+
+def _tensors(cell: Cell) -> list[Tensor]:
+    own: list[Tensor] = list(cell.parameters())
+    kernel = cell.kernel()
+    return own if own or kernel is None else list(kernel.weights)
+
+
+def _kept(cell: Cell, engine: str, steps: int, batch: int) -> int:
+    """Bytes saved for backward, from two short runs: they grow in proportion to T and to B."""
+    short, long = (_saved(cell, engine, n) for n in (3, 6))
+    return int((short + (long - short) * (steps - 3) / 3) * batch / 2)
+
+
+def _saved(cell: Cell, engine: str, steps: int) -> int:
+    weights = {weight.untyped_storage().data_ptr() for weight in _tensors(cell)}
+    seen: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            seen[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    like = _tensors(cell)[0] if _tensors(cell) else torch.zeros(())
+    x = like.new_zeros(steps, 2, width_of(cell)).requires_grad_()
+    hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
+    with torch.random.fork_rng(devices=[]), hooks, torch.enable_grad():
+        y, _ = unfold(cell, Ragged(x), engine=engine)
+        # While y is alive no storage is freed, so no address is counted for two tensors.
+        assert y.values.requires_grad
+    return sum(seen.values())

@@ -1,0 +1,211 @@
+"""Batches of sequences of different lengths: padded values and the true lengths, together.
+
+A :class:`Ragged` is a value. It is never sorted, its lengths may stand in any order and may be zero, and
+nothing ever reads what lies behind a row's end. This file knows nothing of cells or engines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
+
+from elman.core.errors import InputError
+
+__all__ = ["Lengths", "Ragged"]
+
+Lengths = Tensor | Sequence[int] | None
+
+
+class Ragged:
+    """Sequences of different lengths as one time-major tensor.
+
+    Args:
+        values: ``(T, B, *)``, any dtype. Row ``b`` is real in its first ``lengths[b]`` steps; what stands
+            behind (NaN included) has no influence on anything.
+        lengths: ``(B,)`` whole numbers from 0 to T, as a list or as an integer tensor on any device; ``None``
+            means that every row is T steps long.
+
+    Raises:
+        InputError: wrong number of dimensions, wrong dtype, or lengths that do not fit.
+
+    Memory: the values and ``8 B`` bytes a row for the lengths (twice, where the values are on another device).
+    """
+
+    __slots__ = ("_host", "lengths", "values")
+
+    values: Tensor
+    lengths: Tensor
+
+    def __init__(self, values: Tensor, lengths: Lengths = None) -> None:
+        if not isinstance(values, Tensor) or values.dim() < 2:
+            came = f"shape {tuple(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
+            raise InputError(f"values: expected a tensor (T, B, ...), got {came}; use Ragged.from_list for a list")
+        steps, batch = values.shape[:2]
+        self.values = values
+        self._host = _host_lengths(lengths, steps, batch)
+        if isinstance(lengths, Tensor) and lengths.device == values.device:
+            self.lengths = lengths.detach().to(torch.int64)
+        else:
+            self.lengths = self._host.to(values.device)
+
+    @classmethod
+    def _trusted(cls, values: Tensor, lengths: Tensor, host: Tensor) -> Ragged:
+        """Join parts that are known to fit, without looking at them again."""
+        new = object.__new__(cls)
+        new.values, new.lengths, new._host = values, lengths, host
+        return new
+
+    # Shape ---------------------------------------------------------------------------------------------
+
+    @property
+    def steps(self) -> int:
+        """T, the number of steps of the padded tensor."""
+        return self.values.shape[0]
+
+    @property
+    def batch(self) -> int:
+        """B, the number of rows."""
+        return self.values.shape[1]
+
+    @property
+    def host_lengths(self) -> Tensor:
+        """The lengths on the CPU, ``(B,)`` int64; no copy from the device is made again."""
+        return self._host
+
+    @property
+    def full(self) -> bool:
+        """Whether every row is T steps long, so that there is no pad at all."""
+        return self.batch == 0 or int(self._host.min()) == self.steps
+
+    @property
+    def mask(self) -> Tensor:
+        """``(T, B)`` bool: true where a step is real."""
+        return torch.arange(self.steps, device=self.values.device)[:, None] < self.lengths
+
+    def __repr__(self) -> str:
+        shape = tuple(self.values.shape)
+        if not self.batch:
+            return f"Ragged{shape}, no rows"
+        low, high = int(self._host.min()), int(self._host.max())
+        real = 100 * int(self._host.sum()) / max(1, self.steps * self.batch)
+        return f"Ragged{shape}, lengths {low}..{high}, {real:.0f} % real"
+
+    # New from old --------------------------------------------------------------------------------------
+
+    def with_values(self, values: Tensor) -> Ragged:
+        """The same rows with other values ``(T, B, *)``; only the trailing dimensions may differ."""
+        if values.shape[:2] != self.values.shape[:2]:
+            expected = f"({self.steps}, {self.batch}, ...)"
+            raise InputError(f"values: expected {expected}, got {tuple(values.shape)}")
+        return Ragged._trusted(values, self.lengths, self._host)
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Ragged:
+        """Apply a function of ``(T, B, *)`` that mixes neither steps nor rows."""
+        return self.with_values(function(self.values))
+
+    def clean(self) -> Ragged:
+        """The same rows with every pad exactly zero (and no gradient through it)."""
+        if self.full:
+            return self
+        mask = self.mask.reshape(self.steps, self.batch, *[1] * (self.values.dim() - 2))
+        return self.with_values(torch.where(mask, self.values, torch.zeros_like(self.values)))
+
+    def reverse(self) -> Ragged:
+        """Every row read backwards within its own length; pads stay where they are."""
+        steps = torch.arange(self.steps, device=self.values.device)[:, None]
+        index = torch.where(steps < self.lengths, self.lengths - 1 - steps, steps)
+        return self.with_values(self.values[index, torch.arange(self.batch, device=self.values.device)])
+
+    def slice_time(self, start: int, stop: int) -> Ragged:
+        """Steps ``start`` to ``stop`` of every row; rows that ended before have length zero."""
+        size = min(stop, self.steps) - start
+        return Ragged._trusted(
+            self.values[start:stop],
+            (self.lengths - start).clamp(0, size),
+            (self._host - start).clamp(0, size),
+        )
+
+    def rows(self, index: Tensor) -> Ragged:
+        """The rows named by an integer index, in its order."""
+        return Ragged._trusted(
+            self.values[:, index.to(self.values.device)],
+            self.lengths[index.to(self.lengths.device)],
+            self._host[index.cpu()],
+        )
+
+    # Lists ---------------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_list(cls, sequences: Sequence[Tensor]) -> Ragged:
+        """Join tensors ``(T_i, *)`` of one trailing shape; pads are zero."""
+        if not sequences:
+            raise InputError("sequences: expected at least one tensor (T, ...), got an empty list")
+        tails = {(tuple(s.shape[1:]), s.dtype, s.device) for s in sequences if s.dim() > 0}
+        if len(tails) != 1 or any(s.dim() == 0 for s in sequences):
+            came = ", ".join(sorted(f"{tuple(s.shape)} {s.dtype}" for s in sequences[:4]))
+            raise InputError(f"sequences: expected tensors (T, ...) alike but for T, got {came}, ...")
+        values = torch.nn.utils.rnn.pad_sequence(list(sequences))
+        return cls(values, [len(s) for s in sequences])
+
+    def to_list(self) -> list[Tensor]:
+        """The rows as tensors ``(T_i, *)``, without pads."""
+        return [self.values[:n, b] for b, n in enumerate(self._host.tolist())]
+
+    # PackedSequence ------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_packed(cls, packed: PackedSequence) -> Ragged:
+        """Read a PackedSequence, with the rows in the order of the caller's batch (as torch unsorts them)."""
+        values, lengths = torch.nn.utils.rnn.pad_packed_sequence(packed)
+        return cls(values, lengths)
+
+    def to_packed(self, like: PackedSequence | None = None) -> PackedSequence:
+        """Write a PackedSequence; torch's format has no rows of length zero.
+
+        Args:
+            like: a PackedSequence of the same lengths whose order is to be kept.
+        """
+        if self.batch == 0 or int(self._host.min()) < 1:
+            raise InputError("a PackedSequence cannot hold rows of length 0; stay with Ragged, which can")
+        if like is None:
+            return torch.nn.utils.rnn.pack_padded_sequence(self.values, self._host, enforce_sorted=False)
+        order = like.sorted_indices
+        values = self.values if order is None else self.values[:, order]
+        sizes = like.batch_sizes.to(values.device)
+        real = torch.arange(self.batch, device=values.device) < sizes[:, None]
+        return PackedSequence(values[: len(sizes)][real], like.batch_sizes, order, like.unsorted_indices)
+
+    # Nested tensors ------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_nested(cls, nested: Tensor) -> Ragged:
+        """Read a jagged nested tensor ``(B, j, *)``."""
+        if not nested.is_nested or nested.layout != torch.jagged:
+            raise InputError("nested: expected torch.nested.nested_tensor(..., layout=torch.jagged)")
+        return cls.from_list(list(nested.unbind()))
+
+    def to_nested(self) -> Tensor:
+        """Write a jagged nested tensor ``(B, j, *)``."""
+        return torch.nested.as_nested_tensor(self.to_list(), layout=torch.jagged)
+
+
+def _host_lengths(lengths: Lengths, steps: int, batch: int) -> Tensor:
+    if lengths is None:
+        return torch.full((batch,), steps, dtype=torch.int64)
+    if isinstance(lengths, Tensor):
+        if lengths.dtype.is_floating_point or lengths.dtype.is_complex or lengths.dtype == torch.bool:
+            raise InputError(f"lengths: expected whole numbers, got dtype {lengths.dtype}; use lengths.long()")
+        host = lengths.detach().to("cpu", torch.int64)
+    else:
+        if not all(isinstance(n, int) and not isinstance(n, bool) for n in lengths):
+            raise InputError(f"lengths: expected whole numbers, got {list(lengths)[:5]}")
+        host = torch.tensor(list(lengths), dtype=torch.int64)
+    if host.shape != (batch,):
+        raise InputError(f"lengths: expected one a row, shape ({batch},), got {tuple(host.shape)}")
+    if batch and (int(host.min()) < 0 or int(host.max()) > steps):
+        low, high = int(host.min()), int(host.max())
+        raise InputError(f"lengths: expected values from 0 to T={steps}, got {low}..{high}")
+    return host

@@ -1,0 +1,182 @@
+"""Unfolding in time: a cell, a batch of sequences, and the choice of how it is computed."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import Any, Literal, overload
+
+import torch
+from torch import Tensor
+from torch.nn.utils import parametrize
+
+from elman.core.cells.base import Cell
+from elman.core.engines.base import Engine, Request
+from elman.core.engines.loop import LoopEngine, Record, record
+from elman.core.engines.memory import Checkpoint, Memory, in_chunks
+from elman.core.engines.vendor import VendorEngine
+from elman.core.errors import EngineError, InputError, nearest
+from elman.core.ragged import Ragged
+from elman.core.state import State, adopt, check_state
+
+__all__ = ["ENGINES", "Choice", "choose", "unfold"]
+
+ENGINES: dict[str, Engine] = {engine.name: engine for engine in (VendorEngine(), LoopEngine())}
+"""The engines by name, the one that ``auto`` prefers first."""
+
+
+class Choice:
+    """Which engine runs a case, and why not the others.
+
+    Attributes:
+        engine: the engine.
+        reason: why it was taken.
+        refused: by engine name, why it was not.
+    """
+
+    def __init__(self, engine: Engine, reason: str, refused: dict[str, str]) -> None:
+        self.engine, self.reason, self.refused = engine, reason, refused
+
+
+def choose(cell: Cell, request: Request, engine: str = "auto") -> Choice:
+    """Pick the engine for a case; raise :class:`EngineError` where a named one cannot run it."""
+    if engine != "auto":
+        if engine not in ENGINES:
+            raise InputError(f"engine: unknown name '{engine}'.{nearest(engine, ENGINES)} Known: auto, {_names()}")
+        why = ENGINES[engine].refusal(cell, request)
+        if why:
+            raise EngineError(f"engine='{engine}' cannot run this: {why}. Use engine='auto' or 'loop'")
+        others = {name: "another engine was named" for name in ENGINES if name != engine}
+        return Choice(ENGINES[engine], "named by the caller", others)
+    refused: dict[str, str] = {}
+    for name, candidate in ENGINES.items():
+        why = candidate.refusal(cell, request)
+        if why is None:
+            rest = [other for other in ENGINES if other != name and other not in refused]
+            slower = dict.fromkeys(rest, f"{name} computes the same and is faster")
+            return Choice(candidate, "the fastest that can", refused | slower)
+        refused[name] = why
+    raise EngineError("no engine can run this cell")
+
+
+@overload
+def unfold(
+    cell: Cell,
+    ragged: Ragged,
+    state: State = ...,
+    *,
+    engine: str = ...,
+    memory: Memory = ...,
+    resets: Tensor | None = ...,
+    record: Literal[False] = ...,
+) -> tuple[Ragged, State]: ...
+@overload
+def unfold(
+    cell: Cell,
+    ragged: Ragged,
+    state: State = ...,
+    *,
+    engine: str = ...,
+    memory: Memory = ...,
+    resets: Tensor | None = ...,
+    record: Literal[True],
+) -> tuple[Ragged, State, Record]: ...
+
+
+def unfold(
+    cell: Cell,
+    ragged: Ragged,
+    state: State = None,
+    *,
+    engine: str = "auto",
+    memory: Memory = "keep",
+    resets: Tensor | None = None,
+    record: bool = False,
+) -> tuple[Ragged, State] | tuple[Ragged, State, Record]:
+    """Run a cell over sequences.
+
+    ::
+
+        y_1, s_1 = cell(x_1, s_0);  y_2, s_2 = cell(x_2, s_1);  ...
+
+    Args:
+        cell: the cell; in training mode its dropout is active.
+        ragged: x ``(T, B, *)`` with lengths. What stands behind a row's end is never read.
+        state: s_0; None means ``cell.initial_state``. Torch's ``(h, c)`` is welcome.
+        engine: ``auto``, ``loop`` (any cell, the definition) or ``vendor`` (torch's kernels). All give the
+            same values and gradients; :func:`elman.plan` tells what ``auto`` takes and why.
+        memory: ``"keep"`` everything for the backward pass, or :func:`elman.checkpoint`.
+        resets: ``(T, B)`` bool; where true, the row starts anew, before that step's input is read.
+        record: also return a :class:`~elman.core.engines.loop.Record` of all states and gates (loop only).
+
+    Returns:
+        Outputs as :class:`Ragged` ``(T, B, *)``, exactly zero behind every row's end, and the state of every
+        row after its own last step; a row of length zero keeps its initial state.
+
+    Raises:
+        InputError: wrong shapes, dtypes or names. EngineError: the named engine cannot run this case.
+    """
+    if not isinstance(ragged, Ragged):
+        raise InputError(f"ragged: expected elman.Ragged(x, lengths), got {type(ragged).__name__}; wrap it: Ragged(x)")
+    rows = ragged.clean()
+    fresh = cell.initial_state(rows.batch, rows.values) if state is None or resets is not None else None
+    state = fresh if state is None else _given(cell, rows, state)
+    marks = _marks(resets, rows)
+    cell = cell.resolve(state)
+    request = Request(rows.values.dtype, rows.values.device, record)
+    runner = choose(cell, request, engine).engine
+    # A parametrised weight is computed once an unfold, not once a step.
+    with parametrize.cached() if _parametrized(cell) else nullcontext():
+        x = cell.draw(rows.values)
+        if record:
+            y, state, kept = _record(cell, x, rows, state, None if marks is None else (marks, fresh))
+            return rows.with_values(y).clean(), state, kept
+        y, state = _run(runner, cell, x, rows, state, marks, fresh, memory)
+    return rows.with_values(y).clean(), state
+
+
+_record = record
+
+
+def _run(
+    engine: Engine,
+    cell: Cell,
+    x: Any,
+    rows: Ragged,
+    state: State,
+    marks: Tensor | None,
+    fresh: State,
+    memory: Memory,
+) -> tuple[Tensor, State]:
+    def run(part: Any, lengths: Ragged, before: State, resets: Tensor | None) -> tuple[Tensor, State]:
+        return engine.run(cell, part, lengths, before, None if resets is None else (resets, fresh))
+
+    if isinstance(memory, Checkpoint):
+        size = memory.size(rows.steps)
+        if torch.is_grad_enabled() and size < rows.steps:
+            return in_chunks(run, x, rows, state, marks, size)
+    elif memory != "keep":
+        raise InputError(f"memory: expected 'keep' or elman.checkpoint(k), got {memory!r}")
+    return run(x, rows, state, marks)
+
+
+def _given(cell: Cell, rows: Ragged, state: State) -> State:
+    form = cell.initial_state(rows.batch, rows.values)
+    check_state(state, form)
+    return adopt(state, form)
+
+
+def _marks(resets: Tensor | None, rows: Ragged) -> Tensor | None:
+    if resets is None:
+        return None
+    if resets.dtype != torch.bool or resets.shape != (rows.steps, rows.batch):
+        came = f"{resets.dtype} {tuple(resets.shape)}"
+        raise InputError(f"resets: expected bool ({rows.steps}, {rows.batch}), got {came}")
+    return resets.to(rows.values.device)
+
+
+def _parametrized(cell: Cell) -> bool:
+    return any(parametrize.is_parametrized(part) for part in cell.modules())
+
+
+def _names() -> str:
+    return ", ".join(sorted(ENGINES))

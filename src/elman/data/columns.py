@@ -1,0 +1,279 @@
+"""Turn single columns into numbers, words or times; refuse, with line and value, what cannot be turned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from elman.core.errors import DataError, nearest
+from elman.data.hints import listed, paste
+from elman.data.read import Table
+
+__all__ = ["column", "is_missing", "is_number", "is_text", "numbers", "refuse_values", "texts", "times", "words"]
+
+_DAY_INTS = (17000101, 22001231)
+"""Integers in this range may be days written as YYYYMMDD."""
+
+_ISO = (
+    r"^(\d{4}-\d{2}(?:-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?)?)"
+    r"\s*(?:Z|[+-]\d{2}:?\d{2})?$"
+)
+_ZONE = r":\d{2}(?:\.\d+)?\s*(Z|[+-]\d{2}:?\d{2})$"
+_MICROSECONDS = 26
+"""Characters of an ISO time down to the microsecond."""
+
+
+def column(table: Table, name: str, option: str) -> pl.Series:
+    """Return the column that ``option`` names; raise :class:`DataError` if there is none."""
+    names = table.frame.columns
+    if name not in names:
+        near = nearest(name, names)
+        raise DataError(
+            f"{option} names the column '{name}', which is not there.{near} Columns: {listed(names)}",
+            file=table.file,
+        )
+    return table.frame.get_column(name)
+
+
+def is_number(dtype: pl.DataType) -> bool:
+    """Return whether the type is a number (true/false and dates are not)."""
+    return dtype.is_numeric()
+
+
+def is_text(dtype: pl.DataType) -> bool:
+    """Return whether the type is text or categories of text."""
+    return dtype in (pl.String, pl.Categorical, pl.Enum)
+
+
+def is_missing(series: pl.Series) -> pl.Series:
+    """Return true where the value is null or NaN."""
+    missing = series.is_null()
+    return missing | series.is_nan().fill_null(False) if series.dtype.is_float() else missing
+
+
+def refuse_values(
+    table: Table,
+    names: Iterable[str],
+    values: NDArray[np.float64],
+    lines: NDArray[np.int64],
+) -> None:
+    """Raise :class:`DataError` for the first NaN or infinity in ``values`` [rows, C], rows being at ``lines``."""
+    bad = ~np.isfinite(values)
+    if not bad.any():
+        return
+    row, place = (int(found[0]) for found in np.nonzero(bad))
+    name = list(names)[place]
+    if np.isinf(values[row, place]):
+        drop = paste(table.file, f".filter(pl.col({name!r}).is_finite())", "finite")
+        raise DataError(
+            f"the value is infinite; drop such rows: {drop}", file=table.file, row=int(lines[row]), column=name
+        )
+    fill = paste(table.file, ".fill_nan(None).fill_null(strategy='forward')", "filled")
+    raise DataError(
+        "the value is missing, and missing values are not supported yet. Drop such rows with "
+        f".drop_nulls({name!r}), or fill each with the value before it: {fill}",
+        file=table.file,
+        row=int(lines[row]),
+        column=name,
+    )
+
+
+def numbers(table: Table, names: tuple[str, ...], option: str) -> NDArray[np.float64]:
+    """Return the columns as float64 [rows, C].
+
+    Raises:
+        DataError: a column is absent or not numeric, or a value is text, missing or infinite.
+    """
+    stacked = np.empty((table.frame.height, len(names)), dtype=np.float64)
+    for place, name in enumerate(names):
+        stacked[:, place] = _floats(table, column(table, name, option), option).to_numpy()
+    refuse_values(table, names, stacked, table.lines)
+    return stacked
+
+
+def _floats(table: Table, series: pl.Series, option: str) -> pl.Series:
+    if is_number(series.dtype) or series.dtype == pl.Boolean:
+        return series.cast(pl.Float64)
+    if not is_text(series.dtype):
+        raise DataError(
+            f"{option} needs numbers, but this column is {series.dtype}; name a numeric one of: "
+            f"{listed(_numeric(table)) or 'none is there'}",
+            file=table.file,
+            column=series.name,
+        )
+    cells = series.cast(pl.String).str.strip_chars()
+    floats = cells.cast(pl.Float64, strict=False)
+    bad = (floats.is_null() & cells.is_not_null()).arg_max()
+    if bad is not None and floats[bad] is None and cells[bad] is not None:
+        numeric = listed(_numeric(table))
+        instead = f", or name only numeric columns: {numeric}" if numeric else ""
+        raise DataError(
+            f"{option} needs numbers, but here is '{cells[bad]}'; correct it{instead}",
+            file=table.file,
+            row=int(table.lines[bad]),
+            column=series.name,
+        )
+    return floats
+
+
+def _numeric(table: Table) -> list[str]:
+    return [name for name, dtype in table.frame.schema.items() if is_number(dtype)]
+
+
+def texts(table: Table, name: str, option: str) -> list[str]:
+    """Return a text column as it is; an empty text is allowed, a missing one is a :class:`DataError`."""
+    series = column(table, name, option)
+    if not is_text(series.dtype):
+        raise DataError(
+            f"{option} needs text, but this column is {series.dtype}; for numbers write --from series:{name}",
+            file=table.file,
+            column=name,
+        )
+    _refuse_missing(table, series, series.is_null(), f"{option} needs a text", f".drop_nulls({name!r})")
+    found: list[str] = series.cast(pl.String).to_list()
+    return found
+
+
+def words(table: Table, name: str, option: str) -> list[str]:
+    """Return ``str(value)`` of each row, whole floats without ``.0``.
+
+    Raises:
+        DataError: the column is absent or holds lists, or a value is missing or empty.
+    """
+    series = column(table, name, option)
+    if series.dtype.is_nested():
+        raise DataError(
+            f"{option} needs one word or number a row, but this column is {series.dtype}; name another",
+            file=table.file,
+            column=name,
+        )
+    if series.dtype == pl.Boolean:
+        spoken = series.replace_strict({True: "True", False: "False"}, return_dtype=pl.String)
+    elif series.dtype.is_float() and (series.drop_nulls() % 1 == 0).all():
+        spoken = series.cast(pl.Int64, strict=False).cast(pl.String)
+    else:
+        spoken = series.cast(pl.String)
+    missing = is_missing(series) | (spoken.str.strip_chars() == "").fill_null(True)
+    _refuse_missing(table, series, missing, f"{option} needs a value in every row", f".drop_nulls({name!r})")
+    found: list[str] = spoken.to_list()
+    return found
+
+
+def _refuse_missing(table: Table, series: pl.Series, missing: pl.Series, need: str, change: str) -> None:
+    if not missing.any():
+        return
+    row = int(missing.to_numpy().argmax())
+    drop = paste(table.file, change, "complete")
+    raise DataError(
+        f"{need}, but here it is missing; fill it in, or drop such rows: {drop}",
+        file=table.file,
+        row=int(table.lines[row]),
+        column=series.name,
+    )
+
+
+def times(table: Table, name: str) -> NDArray[np.datetime64] | NDArray[np.float64]:
+    """Return the time of each row, [rows].
+
+    Dates, date-times, ISO text (``2021-04``, ``2021-04-30``, ``2021-04-30 13:00``, with or without seconds and
+    offset) and ``YYYYMMDD`` become datetime64[us], in UTC if they have an offset; other numbers float64.
+
+    Raises:
+        DataError: the column is absent, or a time is missing or not one of these.
+    """
+    series = column(table, name, "--time")
+    _refuse_missing(table, series, is_missing(series), "--time needs a time in every row", f".drop_nulls({name!r})")
+    if isinstance(series.dtype, pl.Datetime) and series.dtype.time_zone is not None:
+        series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    if series.dtype in (pl.Date, pl.Datetime):
+        return series.cast(pl.Datetime("us")).to_numpy()
+    if is_text(series.dtype):
+        cells = series.cast(pl.String).str.strip_chars()
+        plain = cells.cast(pl.Int64, strict=False)
+        plain = plain if not plain.null_count() else cells.cast(pl.Float64, strict=False)
+        if plain.null_count():
+            return _iso(table, cells)
+        series = plain
+    if not is_number(series.dtype):
+        raise DataError(
+            f"--time needs numbers or dates, but this column is {series.dtype}; name another",
+            file=table.file,
+            column=name,
+        )
+    if series.dtype.is_integer() and _looks_like_days(series):
+        return _days(table, series)
+    values: NDArray[np.float64] = series.cast(pl.Float64).to_numpy()
+    refuse_values(table, [name], values[:, None], table.lines)
+    return values
+
+
+def _looks_like_days(series: pl.Series) -> bool:
+    """Tell whether the integers are days: all in the range, and the first one a day of the calendar."""
+    if not series.is_between(*_DAY_INTS).all():
+        return False
+    return series[:1].cast(pl.String).str.to_date("%Y%m%d", strict=False).null_count() == 0
+
+
+def _days(table: Table, series: pl.Series) -> NDArray[np.datetime64]:
+    days = series.cast(pl.String).str.to_date("%Y%m%d", strict=False)
+    if days.null_count():
+        row = int(days.is_null().to_numpy().argmax())
+        raise _no_time(table, series, row, "is no day of the calendar")
+    return days.cast(pl.Datetime("us")).to_numpy()
+
+
+def _iso(table: Table, cells: pl.Series) -> NDArray[np.datetime64]:
+    bodies = cells.str.extract(_ISO, 1)
+    if bodies.null_count():
+        raise _no_time(table, cells, int(bodies.is_null().to_numpy().argmax()), "is not a time that is understood")
+    stamps = bodies.str.slice(0, _MICROSECONDS).to_list()
+    try:
+        found = np.array(stamps, dtype="datetime64[us]")
+    except ValueError:
+        row = next(row for row, stamp in enumerate(stamps) if not _is_stamp(stamp))
+        raise _no_time(table, cells, row, "is no time of the calendar") from None
+    zones = cells.str.extract(_ZONE, 1)
+    if zones.null_count() == len(zones):
+        return found
+    if zones.null_count():
+        row = int((zones.is_null() != zones.is_null()[0]).to_numpy().argmax())
+        raise _no_time(table, cells, row, "and the times above differ: some have an offset and some none")
+    return found - _offsets(zones)
+
+
+def _offsets(zones: pl.Series) -> NDArray[np.timedelta64]:
+    """Return how far each ``+02:00`` is ahead of UTC."""
+    minutes = {"Z": 0}
+    for zone in zones.unique().to_list():
+        if zone != "Z":
+            size = 60 * int(zone[1:3]) + int(zone[-2:])
+            minutes[zone] = -size if zone[0] == "-" else size
+    ahead = zones.replace_strict(minutes, return_dtype=pl.Int64)
+    return ahead.to_numpy().astype("timedelta64[m]")
+
+
+def _is_stamp(stamp: str) -> bool:
+    try:
+        np.datetime64(stamp, "us")
+    except ValueError:
+        return False
+    return True
+
+
+def _no_time(table: Table, series: pl.Series, row: int, why: str) -> DataError:
+    name = series.name
+    if is_text(series.dtype):
+        change = f".with_columns(pl.col({name!r}).str.to_date('%d/%m/%Y'))"
+        note = "put your own format for %d/%m/%Y in: "
+    else:
+        change, note = f".filter(pl.col({name!r}) != {series[row]})", "correct it, or drop it: "
+    return DataError(
+        f"'{series[row]}' {why}. Times are numbers, 2021-04-30, 2021-04-30 13:00 or 20210430; {note}"
+        f"{paste(table.file, change, 'dated')}",
+        file=table.file,
+        row=int(table.lines[row]),
+        column=name,
+    )

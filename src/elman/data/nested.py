@@ -1,0 +1,94 @@
+"""JSON lines and Parquet: tables whose cells may be lists."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from elman.core.errors import DataError
+
+__all__ = ["read_jsonl", "read_parquet"]
+
+_KINDS = {bool: "true/false", int: "a number", float: "a number", str: "text", list: "a list", dict: "an object"}
+
+
+def read_parquet(data: bytes, file: str) -> tuple[pl.DataFrame, NDArray[np.int64]]:
+    """Parse a Parquet file; "lines" are row numbers + 1.
+
+    Raises:
+        DataError: it is not Parquet or has no rows.
+    """
+    try:
+        frame = pl.read_parquet(io.BytesIO(data))
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(f"this is not a whole Parquet file ({reason}); write it anew", file=file) from error
+    if not frame.height:
+        raise DataError("there are columns but no rows; check how the file was made", file=file)
+    return frame, np.arange(2, frame.height + 2, dtype=np.int64)
+
+
+def read_jsonl(text: str, file: str) -> tuple[pl.DataFrame, NDArray[np.int64]]:
+    """Parse JSON lines: one object a line, its keys are the columns; blank lines are skipped.
+
+    Types are inferred over the whole file: numbers beside text become text, a key that is absent is null.
+
+    Raises:
+        DataError: a line is not one JSON object, or a column holds values of kinds that do not mix.
+    """
+    rows = text.split("\n")
+    lines = np.array([place for place, row in enumerate(rows, start=1) if row.strip()], dtype=np.int64)
+    try:
+        frame = pl.read_ndjson(io.BytesIO(text.encode()), infer_schema_length=None)
+    except pl.exceptions.PolarsError as error:
+        # polars names no line, so the file is read once more, slowly, to find it.
+        _diagnose(rows, file)
+        raise DataError(f"cannot be parsed ({str(error).splitlines()[0]}); check its values", file=file) from error
+    if frame.height != len(lines) or not frame.width:
+        _diagnose(rows, file)
+        raise DataError(f"{len(lines)} objects are seen but {frame.height} parsed; check its lines", file=file)
+    return frame, lines
+
+
+def _diagnose(rows: list[str], file: str) -> None:
+    """Raise for the first line that is not a JSON object, or of another kind than the same key before."""
+    seen: dict[str, tuple[str, int]] = {}
+    for line, row in enumerate(rows, start=1):
+        if not row.strip():
+            continue
+        for key, value in _object(row, line, file).items():
+            if value is None:
+                continue
+            kind = _KINDS[type(value)]
+            first, at = seen.setdefault(key, (kind, line))
+            if first != kind:
+                raise DataError(
+                    f"{kind}, but line {at} has {first}; write the same kind of value in every line",
+                    file=file,
+                    row=line,
+                    column=key,
+                )
+
+
+def _object(row: str, line: int, file: str) -> dict[str, Any]:
+    try:
+        value = json.loads(row)
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"invalid JSON at character {error.colno} ({error.msg}): {row[:60]!r}; every line must be one object, "
+            'such as {"text": "hello", "label": "a"}',
+            file=file,
+            row=line,
+        ) from error
+    if not isinstance(value, dict) or not value:
+        raise DataError(
+            f'{row[:60]!r} is not an object with keys; write a line such as {{"text": "hello", "label": "a"}}',
+            file=file,
+            row=line,
+        )
+    return value

@@ -1,0 +1,1 @@
+"""Models that run while the data arrives."""

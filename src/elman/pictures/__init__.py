@@ -1,0 +1,18 @@
+"""Pictures made of text: SVG charts and charts for a terminal.  Knows numbers, not models."""
+
+from elman.pictures.bars import errors_by
+from elman.pictures.lines import forecast, learning_curves
+from elman.pictures.matrix import confusion
+from elman.pictures.terminal import bar, chart, sparkline
+from elman.pictures.unfold import unfolded
+
+__all__ = [
+    "bar",
+    "chart",
+    "confusion",
+    "errors_by",
+    "forecast",
+    "learning_curves",
+    "sparkline",
+    "unfolded",
+]
