@@ -48,11 +48,12 @@ clean:
 
 # ---------------------------------------------------------------- set-up
 
-# Sources under src/elman are used live; only these files call for a new installation.
+# Sources under src/elman are used live; only these files call for a new installation. --no-compile: what is
+# imported is compiled then, which is little of torch and saves half of the time here.
 $(READY): pyproject.toml constraints.txt CMakeLists.txt $(wildcard csrc/*) | $(PY) README.md
 	@echo 'Setting up $(VENV): a few minutes at first, mostly for torch ...'
 	@$(find_compiler); \
-	    $(PY) -m pip install -q --disable-pip-version-check -c constraints.txt torch -e '.[dev]'
+	    $(PY) -m pip install -qq --no-compile --disable-pip-version-check -c constraints.txt torch -e '.[dev]'
 	@ls $(VENV)/lib/python*/site-packages/elman/_native.* >/dev/null 2>&1 || { \
 	    echo '*****************************************************************'; \
 	    echo '** The native core was NOT built. elman runs without it, slower.'; \
@@ -71,18 +72,19 @@ README.md:
 
 # Leaves CXX as it is if set, or to CMake if the system has a compiler; else takes the one in the ziglang
 # package. -mcpu=baseline: zig would otherwise compile for this very processor, other compilers do not.
+# -I: pip hides the packages of $(VENV) from what runs inside a build, and that would hide ziglang.
 # Without any compiler the build back end makes the package without the native core.
 define find_compiler
 if [ -z "$${CXX:-}" ] && ! { c++ --version || g++ --version || clang++ --version; } >/dev/null 2>&1; then \
-    echo 'No C++ compiler here; taking the one in the ziglang package.'; \
-    if $(PY) -m pip install -q --disable-pip-version-check -c constraints.txt ziglang; then \
+    echo 'No C++ compiler here; taking the one in the ziglang package. Its first use takes minutes.'; \
+    if $(PY) -m pip install -qq --no-compile --disable-pip-version-check -c constraints.txt ziglang; then \
         zig="$(CURDIR)/$(VENV)/bin/zig"; \
         for tool in c++ ar ranlib; do \
             flags=; test $$tool = c++ && flags='-mcpu=baseline'; \
-            printf '#!/bin/sh\nexec "%s" -m ziglang %s %s "$$@"\n' "$(CURDIR)/$(PY)" "$$tool" "$$flags" > "$$zig-$$tool"; \
+            printf '#!/bin/sh\nexec "%s" -I -m ziglang %s %s "$$@"\n' "$(CURDIR)/$(PY)" "$$tool" "$$flags" > "$$zig-$$tool"; \
             chmod +x "$$zig-$$tool"; \
         done; \
-        export ZIG_GLOBAL_CACHE_DIR="$(CURDIR)/$(VENV)/zig-cache" CXX="$$zig-c++"; \
+        export CXX="$$zig-c++"; \
         export CMAKE_ARGS="$${CMAKE_ARGS:-} '-DCMAKE_AR=$$zig-ar' '-DCMAKE_RANLIB=$$zig-ranlib'"; \
     fi; \
 fi

@@ -21,7 +21,7 @@ from elman.core.engines.memory import Memory
 from elman.core.errors import ElmanError, InputError
 from elman.core.layers.stack import Recurrent
 from elman.core.ragged import Ragged
-from elman.core.state import State, join_rows, leaves, map_state, replace_leaves, take_rows
+from elman.core.state import State, join_rows, leaves, map_state, take_rows
 from elman.core.unfold import unfold
 
 __all__ = ["LAWS", "TOLERANCES", "LawError", "Subject", "check_cell", "compare", "definition", "width_of"]
@@ -129,8 +129,8 @@ def compare(law: str, got: Values, expected: Values) -> None:
             raise LawError(f"{law}: {name} is {forms}")
         if not want.numel():
             continue
-        allowed = TOLERANCES[want.dtype] * max(1.0, float(want.abs().max()))
-        apart = (have - want).abs().nan_to_num(nan=torch.inf)
+        allowed = TOLERANCES.get(want.dtype, 0.0) * max(1.0, float(want.abs().max()))
+        apart = (have - want).abs().double().nan_to_num(nan=torch.inf)
         worst = int(apart.argmax())
         if float(apart.flatten()[worst]) > allowed:
             place = tuple(int(k) for k in torch.unravel_index(torch.tensor(worst), want.shape))
@@ -148,6 +148,7 @@ def parity(s: Subject) -> None:
 
     def plain(x: Tensor, state: State) -> tuple[Tensor, State]:
         torch.manual_seed(s.seed)
+        s.cell.initial_state(len(lengths), x)  # an unfold makes one first, to compare forms; it may draw a mask
         return definition(s.cell, torch.where(_mask(lengths, x), x, 0), lengths, state)
 
     compare("law 1, parity", gradients(s, lambda x, h: s.run(x, lengths, h), x, state), gradients(s, plain, x, state))
@@ -265,8 +266,8 @@ def saved(s: Subject) -> None:
     x, state = s.inputs()
     other = copy.deepcopy(s.cell)
     with torch.no_grad():
-        for weight in other.parameters():
-            weight.normal_()
+        for held in _held(other):
+            held.normal_()
     other.load_state_dict(s.cell.state_dict())
     lengths = list(s.lengths)
     carried = _named(*replace(s, cell=other).run(x, lengths, state))
@@ -274,7 +275,7 @@ def saved(s: Subject) -> None:
 
 
 def pure(s: Subject) -> None:
-    """Law 10: a step changes nothing but what it returns, and in evaluation nothing is random."""
+    """Law 10: a step changes nothing but what it returns, nothing is random in evaluation, and no step draws ever."""
     x, state = s.inputs()
     cell = copy.deepcopy(s.cell).eval()
     before = {name: value.clone() for name, value in cell.state_dict().items()}
@@ -286,6 +287,17 @@ def pure(s: Subject) -> None:
     compare("law 10, weights and buffers unchanged", dict(cell.state_dict()), before)
     same = {str(k): leaf for k, leaf in enumerate(leaves(state))}
     compare("law 10, given state unchanged", same, {str(k): leaf for k, leaf in enumerate(kept)})
+    _draws_nothing(copy.deepcopy(s.cell).train(), x)
+
+
+def _draws_nothing(cell: Cell, x: Tensor) -> None:
+    """In training, masks come from ``initial_state`` and ``draw``, so that every recomputation sees the same."""
+    state = cell.initial_state(x.shape[1], x)
+    cell, drawn = cell.resolve(state), cell.draw(x[:1])
+    before = torch.get_rng_state()
+    cell.step(map_time(lambda part: part[0], cell.project(drawn)), state)
+    if not torch.equal(torch.get_rng_state(), before):
+        raise LawError("law 10: project or step drew random numbers; draw them in Cell.draw or initial_state")
 
 
 LAWS: dict[str, Callable[[Subject], None]] = {
@@ -305,8 +317,8 @@ def check_cell(cell: Cell, input_size: int | tuple[int, ...] | None = None, *, e
         input_size: trailing dimensions of its input; found out where the cell has an ``input_size``.
         engine: the engine to try it on.
     """
-    width = (width_of(cell),)
-    width = (width,) if isinstance(width, int) else width
+    size = width_of(cell) if input_size is None else input_size
+    width = (size,) if isinstance(size, int) else size
     for dtype in TOLERANCES:
         copied = copy.deepcopy(cell).to(dtype).eval()
         with torch.no_grad():
@@ -337,8 +349,8 @@ def _mask(lengths: list[int], x: Tensor) -> Tensor:
 
 
 def _moving(state: State) -> list[Tensor]:
-    """The leaves that change from step to step; masks that ride along are left as drawn."""
-    return [leaf for leaf in leaves(_core(state))]
+    """The leaves that change from step to step and have gradients; masks that ride along are left as drawn."""
+    return [leaf for leaf in leaves(_core(state)) if leaf.is_floating_point()]
 
 
 def _core(state: State) -> State:
@@ -348,4 +360,14 @@ def _core(state: State) -> State:
 def _replace_moving(state: State, tensors: list[Tensor]) -> State:
     if isinstance(state, Dropped):
         return Dropped(_replace_moving(state.state, tensors), state.mask)
-    return replace_leaves(state, tensors)
+    following = iter(tensors)
+    return map_state(lambda leaf: next(following) if leaf.is_floating_point() else leaf, state)
+
+
+def _held(cell: Cell) -> list[Tensor]:
+    """All numbers that a cell keeps: parameters, buffers that are saved, and tensors that are mere attributes."""
+    found: list[Tensor] = list(cell.parameters())
+    for part in cell.modules():
+        found += [value for name, value in part.named_buffers(recurse=False) if name in part.state_dict()]
+        found += [value for value in vars(part).values() if isinstance(value, Tensor)]
+    return [value for value in found if value.is_floating_point()]

@@ -121,9 +121,12 @@ class Ragged:
 
     def slice_time(self, start: int, stop: int) -> Ragged:
         """Steps ``start`` to ``stop`` of every row; rows that ended before have length zero."""
-        size = min(stop, self.steps) - start
+        if start < 0 or stop < start:
+            raise InputError(f"start, stop: expected 0 <= start <= stop, got {start} and {stop}")
+        values = self.values[start:stop]
+        size = len(values)
         return Ragged._trusted(
-            self.values[start:stop],
+            values,
             (self.lengths - start).clamp(0, size),
             (self._host - start).clamp(0, size),
         )
@@ -143,8 +146,10 @@ class Ragged:
         """Join tensors ``(T_i, *)`` of one trailing shape; pads are zero."""
         if not sequences:
             raise InputError("sequences: expected at least one tensor (T, ...), got an empty list")
-        tails = {(tuple(s.shape[1:]), s.dtype, s.device) for s in sequences if s.dim() > 0}
-        if len(tails) != 1 or any(s.dim() == 0 for s in sequences):
+        if not all(isinstance(s, Tensor) and s.dim() > 0 for s in sequences):
+            raise InputError("sequences: expected tensors (T, ...); make them with torch.tensor(...) first")
+        tails = {(tuple(s.shape[1:]), s.dtype, s.device) for s in sequences}
+        if len(tails) != 1:
             came = ", ".join(sorted(f"{tuple(s.shape)} {s.dtype}" for s in sequences[:4]))
             raise InputError(f"sequences: expected tensors (T, ...) alike but for T, got {came}, ...")
         values = torch.nn.utils.rnn.pad_sequence(list(sequences))

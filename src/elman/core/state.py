@@ -54,8 +54,11 @@ def map_state(function: Callable[..., Tensor], *states: State) -> State:
 def select(mask: Tensor, yes: State, no: State) -> State:
     """Row by row: ``yes`` where ``mask[B]`` is true, else ``no``; what is Shared comes from ``no``."""
 
-    def choose(old: Tensor, new: Tensor) -> Tensor:
-        return old if new is old else torch.where(mask.reshape(-1, *[1] * (new.dim() - 1)), new, old)
+    def choose(old: Tensor, new: Tensor | None) -> Tensor:
+        # A mask that rides along out of training has no counterpart in a state made in evaluation.
+        if new is None or new is old:
+            return old
+        return torch.where(mask.reshape(-1, *[1] * (new.dim() - 1)), new, old)
 
     return map_state(choose, no, yes)
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import Any, Literal, overload
 
 import torch
 from torch import Tensor
-from torch.nn.utils import parametrize
 
-from elman.core.cells.base import Cell
+from elman.core.cells.base import Cell, settle
 from elman.core.engines.base import Engine, Request
 from elman.core.engines.loop import LoopEngine, Record, record
 from elman.core.engines.memory import Checkpoint, Memory, in_chunks
@@ -106,7 +104,8 @@ def unfold(
             same values and gradients; :func:`elman.plan` tells what ``auto`` takes and why.
         memory: ``"keep"`` everything for the backward pass, or :func:`elman.checkpoint`.
         resets: ``(T, B)`` bool; where true, the row starts anew, before that step's input is read.
-        record: also return a :class:`~elman.core.engines.loop.Record` of all states and gates (loop only).
+        record: also return a :class:`~elman.core.engines.loop.Record` of all states and gates (loop only; it
+            keeps everything, so ``memory`` must be ``"keep"``).
 
     Returns:
         Outputs as :class:`Ragged` ``(T, B, *)``, exactly zero behind every row's end, and the state of every
@@ -121,16 +120,17 @@ def unfold(
     fresh = cell.initial_state(rows.batch, rows.values) if state is None or resets is not None else None
     state = fresh if state is None else _given(cell, rows, state)
     marks = _marks(resets, rows)
-    cell = cell.resolve(state)
+    # A parametrised weight is computed once an unfold, not once a step or once a recomputed chunk.
+    cell = settle(cell).resolve(state)
     request = Request(rows.values.dtype, rows.values.device, record)
     runner = choose(cell, request, engine).engine
-    # A parametrised weight is computed once an unfold, not once a step.
-    with parametrize.cached() if _parametrized(cell) else nullcontext():
-        x = cell.draw(rows.values)
-        if record:
-            y, state, kept = _record(cell, x, rows, state, None if marks is None else (marks, fresh))
-            return rows.with_values(y).clean(), state, kept
-        y, state = _run(runner, cell, x, rows, state, marks, fresh, memory)
+    x = cell.draw(rows.values)
+    if record:
+        if memory != "keep":
+            raise InputError(f"memory: a record keeps every step, so expected 'keep', got {memory!r}")
+        y, state, kept = _record(cell, x, rows, state, None if marks is None else (marks, fresh))
+        return rows.with_values(y).clean(), state, kept
+    y, state = _run(runner, cell, x, rows, state, marks, fresh, memory)
     return rows.with_values(y).clean(), state
 
 
@@ -168,14 +168,12 @@ def _given(cell: Cell, rows: Ragged, state: State) -> State:
 def _marks(resets: Tensor | None, rows: Ragged) -> Tensor | None:
     if resets is None:
         return None
+    if not isinstance(resets, Tensor):
+        raise InputError(f"resets: expected a bool tensor (T, B), got {type(resets).__name__}")
     if resets.dtype != torch.bool or resets.shape != (rows.steps, rows.batch):
         came = f"{resets.dtype} {tuple(resets.shape)}"
         raise InputError(f"resets: expected bool ({rows.steps}, {rows.batch}), got {came}")
     return resets.to(rows.values.device)
-
-
-def _parametrized(cell: Cell) -> bool:
-    return any(parametrize.is_parametrized(part) for part in cell.modules())
 
 
 def _names() -> str:

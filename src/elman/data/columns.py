@@ -12,7 +12,17 @@ from elman.core.errors import DataError, nearest
 from elman.data.hints import listed, paste
 from elman.data.read import Table
 
-__all__ = ["column", "is_missing", "is_number", "is_text", "numbers", "refuse_values", "texts", "times", "words"]
+__all__ = [
+    "column",
+    "is_missing",
+    "is_number",
+    "is_text",
+    "numbers",
+    "refuse_values",
+    "texts",
+    "times",
+    "words",
+]
 
 _DAY_INTS = (17000101, 22001231)
 """Integers in this range may be days written as YYYYMMDD."""
@@ -28,14 +38,15 @@ _MICROSECONDS = 26
 
 def column(table: Table, name: str, option: str) -> pl.Series:
     """Return the column that ``option`` names; raise :class:`DataError` if there is none."""
-    names = table.frame.columns
-    if name not in names:
-        near = nearest(name, names)
+    try:
+        return table.frame.get_column(name)
+    except pl.exceptions.ColumnNotFoundError:
+        names = table.frame.columns
         raise DataError(
-            f"{option} names the column '{name}', which is not there.{near} Columns: {listed(names)}",
+            f"{option} names the column '{name}', which is not there.{nearest(name, names)} "
+            f"Columns: {listed(names)}",
             file=table.file,
-        )
-    return table.frame.get_column(name)
+        ) from None
 
 
 def is_number(dtype: pl.DataType) -> bool:
@@ -60,7 +71,7 @@ def refuse_values(
     values: NDArray[np.float64],
     lines: NDArray[np.int64],
 ) -> None:
-    """Raise :class:`DataError` for the first NaN or infinity in ``values`` [rows, C], rows being at ``lines``."""
+    """Raise :class:`DataError` for the first NaN or infinity in ``values`` [rows, C] from ``lines``."""
     bad = ~np.isfinite(values)
     if not bad.any():
         return
@@ -69,9 +80,14 @@ def refuse_values(
     if np.isinf(values[row, place]):
         drop = paste(table.file, f".filter(pl.col({name!r}).is_finite())", "finite")
         raise DataError(
-            f"the value is infinite; drop such rows: {drop}", file=table.file, row=int(lines[row]), column=name
+            f"the value is infinite; drop such rows: {drop}",
+            file=table.file,
+            row=int(lines[row]),
+            column=name,
         )
-    fill = paste(table.file, ".fill_nan(None).fill_null(strategy='forward')", "filled")
+    fill = paste(
+        table.file, ".fill_nan(None).fill_null(strategy='forward').fill_null(strategy='backward')", "filled"
+    )
     raise DataError(
         "the value is missing, and missing values are not supported yet. Drop such rows with "
         f".drop_nulls({name!r}), or fill each with the value before it: {fill}",
@@ -106,14 +122,15 @@ def _floats(table: Table, series: pl.Series, option: str) -> pl.Series:
         )
     cells = series.cast(pl.String).str.strip_chars()
     floats = cells.cast(pl.Float64, strict=False)
-    bad = (floats.is_null() & cells.is_not_null()).arg_max()
-    if bad is not None and floats[bad] is None and cells[bad] is not None:
+    bad = (floats.is_null() & cells.is_not_null()).to_numpy()
+    if bad.any():
+        row = int(bad.argmax())
         numeric = listed(_numeric(table))
         instead = f", or name only numeric columns: {numeric}" if numeric else ""
         raise DataError(
-            f"{option} needs numbers, but here is '{cells[bad]}'; correct it{instead}",
+            f"{option} needs numbers, but here is '{cells[row]}'; correct it{instead}",
             file=table.file,
-            row=int(table.lines[bad]),
+            row=int(table.lines[row]),
             column=series.name,
         )
     return floats
@@ -152,10 +169,10 @@ def words(table: Table, name: str, option: str) -> list[str]:
         )
     if series.dtype == pl.Boolean:
         spoken = series.replace_strict({True: "True", False: "False"}, return_dtype=pl.String)
-    elif series.dtype.is_float() and (series.drop_nulls() % 1 == 0).all():
-        spoken = series.cast(pl.Int64, strict=False).cast(pl.String)
     else:
         spoken = series.cast(pl.String)
+    if series.dtype.is_float():
+        spoken = spoken.str.replace(r"\.0$", "")
     missing = is_missing(series) | (spoken.str.strip_chars() == "").fill_null(True)
     _refuse_missing(table, series, missing, f"{option} needs a value in every row", f".drop_nulls({name!r})")
     found: list[str] = spoken.to_list()
@@ -178,14 +195,16 @@ def _refuse_missing(table: Table, series: pl.Series, missing: pl.Series, need: s
 def times(table: Table, name: str) -> NDArray[np.datetime64] | NDArray[np.float64]:
     """Return the time of each row, [rows].
 
-    Dates, date-times, ISO text (``2021-04``, ``2021-04-30``, ``2021-04-30 13:00``, with or without seconds and
-    offset) and ``YYYYMMDD`` become datetime64[us], in UTC if they have an offset; other numbers float64.
+    Dates, date-times, ISO text (``2021-04``, ``2021-04-30``, ``2021-04-30 13:00``, with or without seconds
+    and offset) and ``YYYYMMDD`` become datetime64[us], in UTC if they have an offset; other numbers float64.
 
     Raises:
         DataError: the column is absent, or a time is missing or not one of these.
     """
     series = column(table, name, "--time")
-    _refuse_missing(table, series, is_missing(series), "--time needs a time in every row", f".drop_nulls({name!r})")
+    _refuse_missing(
+        table, series, is_missing(series), "--time needs a time in every row", f".drop_nulls({name!r})"
+    )
     if isinstance(series.dtype, pl.Datetime) and series.dtype.time_zone is not None:
         series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
     if series.dtype in (pl.Date, pl.Datetime):
@@ -228,7 +247,9 @@ def _days(table: Table, series: pl.Series) -> NDArray[np.datetime64]:
 def _iso(table: Table, cells: pl.Series) -> NDArray[np.datetime64]:
     bodies = cells.str.extract(_ISO, 1)
     if bodies.null_count():
-        raise _no_time(table, cells, int(bodies.is_null().to_numpy().argmax()), "is not a time that is understood")
+        raise _no_time(
+            table, cells, int(bodies.is_null().to_numpy().argmax()), "is not a time that is understood"
+        )
     stamps = bodies.str.slice(0, _MICROSECONDS).to_list()
     try:
         found = np.array(stamps, dtype="datetime64[us]")
@@ -241,7 +262,8 @@ def _iso(table: Table, cells: pl.Series) -> NDArray[np.datetime64]:
     if zones.null_count():
         row = int((zones.is_null() != zones.is_null()[0]).to_numpy().argmax())
         raise _no_time(table, cells, row, "and the times above differ: some have an offset and some none")
-    return found - _offsets(zones)
+    local: NDArray[np.datetime64] = np.subtract(found, _offsets(zones))
+    return local
 
 
 def _offsets(zones: pl.Series) -> NDArray[np.timedelta64]:
@@ -271,8 +293,8 @@ def _no_time(table: Table, series: pl.Series, row: int, why: str) -> DataError:
     else:
         change, note = f".filter(pl.col({name!r}) != {series[row]})", "correct it, or drop it: "
     return DataError(
-        f"'{series[row]}' {why}. Times are numbers, 2021-04-30, 2021-04-30 13:00 or 20210430; {note}"
-        f"{paste(table.file, change, 'dated')}",
+        f"'{series[row]}' {why}. Times are numbers, 2021-04-30, 2021-04-30 13:00 or 20210430; "
+        f"{note}{paste(table.file, change, 'dated')}",
         file=table.file,
         row=int(table.lines[row]),
         column=name,

@@ -57,10 +57,13 @@ def read_delimited(text: str, separator: str, file: str) -> tuple[pl.DataFrame, 
     records = _without_blanks(_scan(data, separator, file))
     width = int(records.cells[0])
     if len(records.lines) == 1:
-        raise DataError("there is a header but no row below it; check how the file was made", file=file, row=1)
+        raise DataError(
+            "there is a header but no row below it; check how the file was made", file=file, row=1
+        )
+    _check_separator(data[records.starts[0] : records.ends[0]].decode(), separator, records, file)
     _check_width(records, width, separator, file)
     frame = _cells(data, records, separator, file)
-    names = _names(frame.row(0), separator, int(records.lines[0]), file)
+    names = _names(frame.row(0), int(records.lines[0]), file)
     columns = [_typed(column) for column in frame[1:].get_columns()]
     typed = pl.DataFrame([column.alias(name) for column, name in zip(columns, names, strict=True)])
     return typed, records.lines[1:]
@@ -101,7 +104,7 @@ def _check_quotes(
     where = int(stray.min()) if stray.size else int(quotes[-1])
     what = "a quote inside a cell" if stray.size else "a quote is opened here and never closed"
     raise DataError(
-        f"{what}; put the whole cell in quotes and double the quotes in it, as in \"say \"\"yes\"\"\". If quotes "
+        f'{what}; put the whole cell in quotes and double the quotes in it, as in "say ""yes""". If quotes '
         f"mean nothing in this file: import polars as pl; pl.read_csv({file!r}, separator={separator!r}, "
         "quote_char=None).write_csv('quoted.csv')",
         file=file,
@@ -117,6 +120,19 @@ def _without_blanks(records: _Records) -> _Records:
     first, last = np.flatnonzero(filled)[[0, -1]]
     place = np.arange(filled.size)
     return records.keep((place >= first) & (place <= last))
+
+
+def _check_separator(header: str, separator: str, records: _Records, file: str) -> None:
+    """Refuse a header of one cell that another separator would divide."""
+    others = [mark for mark in (",", ";", "\t", "|") if mark != separator and mark in header]
+    if records.cells[0] == 1 and others and '"' not in header:
+        raise DataError(
+            f"the header is one cell, {header[:60]!r}: the separator seems to be {others[0]!r}. Write the "
+            f"file anew: import polars as pl; pl.read_csv({file!r}, "
+            f"separator={others[0]!r}).write_csv('commas.csv')",
+            file=file,
+            row=int(records.lines[0]),
+        )
 
 
 def _check_width(records: _Records, width: int, separator: str, file: str) -> None:
@@ -146,19 +162,11 @@ def _cells(data: bytes, records: _Records, separator: str, file: str) -> pl.Data
     return frame
 
 
-def _names(header: Sequence[str | None], separator: str, row: int, file: str) -> list[str]:
+def _names(header: Sequence[str | None], row: int, file: str) -> list[str]:
     names = [(name or "").strip() or f"column_{place}" for place, name in enumerate(header, start=1)]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise DataError("this column is there twice; rename one of them", file=file, row=row, column=twice)
-    others = [mark for mark in (";", "\t", "|") if mark != separator and mark in names[0]]
-    if len(names) == 1 and others:
-        raise DataError(
-            f"one column only, called {names[0]!r}: the separator seems to be {others[0]!r}. Write it anew: import "
-            f"polars as pl; pl.read_csv({file!r}, separator={others[0]!r}).write_csv('commas.csv')",
-            file=file,
-            row=row,
-        )
     return names
 
 

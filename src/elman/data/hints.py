@@ -22,10 +22,8 @@ def paste(file: str, change: str, out: str) -> str:
     kind = file.lower().removesuffix(".gz").rpartition(".")[2]
     parquet = kind in ("jsonl", "ndjson", "parquet")
     write = f"write_parquet('{out}.parquet')" if parquet else f"write_csv('{out}.csv')"
-    return (
-        "import polars as pl; from elman.data.read import read; "
-        f"read({file!r}).frame{change}.{write}"
-    )
+    load = "import polars as pl; " if "pl." in change else ""
+    return f"{load}from elman.data.read import read; read({file!r}).frame{change}.{write}"
 
 
 def listed(names: Sequence[str]) -> str:

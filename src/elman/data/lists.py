@@ -32,8 +32,8 @@ def _leaf(dtype: pl.DataType) -> tuple[pl.DataType, int]:
 def sequences(table: Table, names: tuple[str, ...], option: str) -> list[NDArray[np.float64]]:
     """Return one float64 [T, C] a row.
 
-    One column may hold numbers [T] or rows of numbers [T][C]; several columns hold numbers [T] each, as long as
-    one another in every row, and stand side by side. An empty list is a sequence of length zero.
+    One column may hold numbers [T] or rows of numbers [T][C]; several columns hold numbers [T] each, as long
+    as one another in every row, and stand side by side. An empty list is a sequence of length zero.
 
     Raises:
         DataError: a list is missing, as a whole or a value of it, is not of numbers, or differs in length.
@@ -56,8 +56,8 @@ def _check(table: Table, series: pl.Series, option: str) -> None:
     if not is_list(series.dtype):
         lists = [name for name, dtype in table.frame.schema.items() if is_list(dtype)]
         raise DataError(
-            f"{option} needs lists of numbers here, but this column is {series.dtype}; name only such columns: "
-            f"{', '.join(lists) or 'none is there'}",
+            f"{option} needs lists of numbers here, but this column is {series.dtype}; name only such "
+            f"columns: {', '.join(lists) or 'none is there'}",
             file=table.file,
             column=series.name,
         )
@@ -93,8 +93,8 @@ def _rows_of_numbers(table: Table, series: pl.Series) -> tuple[NDArray[np.float6
     if wrong.size:
         row = int(owner[wrong[0]])
         raise DataError(
-            f"a step of {widths[wrong[0]]} numbers, but the first step of line {table.lines[owner[0]]} has "
-            f"{width}; write as many numbers in every step, at least one",
+            f"a step of {widths[wrong[0]]} numbers, but the first step of line {table.lines[owner[0]]} "
+            f"has {width}; write as many numbers in every step, at least one",
             file=table.file,
             row=int(table.lines[row]),
             column=series.name,
@@ -119,7 +119,8 @@ def _side_by_side(
         if wrong.size:
             row = int(wrong[0])
             raise DataError(
-                f"the list has {other[row]} numbers, but '{series[0].name}' has {lengths[row]}; make them equal",
+                f"the list has {other[row]} numbers, but '{series[0].name}' has {lengths[row]}; make them "
+                "equal",
                 file=table.file,
                 row=int(table.lines[row]),
                 column=one.name,

@@ -48,10 +48,10 @@ class Table:
 def read(path: str | Path) -> Table:
     """Read the file at ``path``; its kind is told by its suffix.
 
-    A ``.txt`` file becomes one column ``text`` with one row, its line ends turned into ``\\n``. A ``.ts`` file
-    becomes a long table (see :func:`elman.data.ts.read_ts`). In CSV and TSV a column is numeric when every
-    cell is a number or missing (empty, NA, NaN, null, ...); numbers with leading zeros stay text; a header
-    cell that is empty is called ``column_1``, ``column_2``, ... after its place.
+    A ``.txt`` file becomes one column ``text`` with one row, its line ends turned into ``\\n``. A ``.ts``
+    file becomes a long table (see :func:`elman.data.ts.read_ts`). In CSV and TSV a column is numeric when
+    every cell is a number or missing (empty, NA, NaN, null, ...); numbers with leading zeros stay text; a
+    header cell that is empty is called ``column_1``, ``column_2``, ... after its place.
 
     Cost: the whole file and its decoded form are held in memory.
 
@@ -69,8 +69,8 @@ def read(path: str | Path) -> Table:
     if suffix not in KNOWN:
         known = ", ".join(KNOWN)
         raise InputError(
-            f"{file}: unknown kind of file '{suffix or path.name}'.{nearest(suffix, KNOWN)} Known: {known}, "
-            "each also with .gz; rename or convert the file"
+            f"{file}: unknown kind of file '{suffix or path.name}'.{nearest(suffix, KNOWN)} Known: "
+            f"{known}, each also with .gz; rename or convert the file"
         )
     data = _bytes(path, file)
     if not data.strip():
@@ -124,8 +124,8 @@ def _bytes(path: Path, file: str) -> bytes:
         return gzip.decompress(data)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(
-            f"this is not a whole gzip file ({error}); fetch it again, or drop '.gz' from its name if it is "
-            "not compressed",
+            f"this is not a whole gzip file ({error}); fetch it again, or drop '.gz' from its name if it "
+            "is not compressed",
             file=file,
         ) from error
 
@@ -133,17 +133,15 @@ def _bytes(path: Path, file: str) -> bytes:
 def _decode(data: bytes, file: str) -> str:
     """Return the text with line ends ``\\n`` and without a byte order mark."""
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         of = "UTF-16" if data[:2] in _WIDE_MARKS else "WINDOWS-1252"
         feed = f"gunzip -c '{file}' | iconv" if file.lower().endswith(".gz") else f"iconv '{file}'"
         name = Path(file).name.removesuffix(".gz")
-        # Offsets count from the byte order mark that utf-8-sig has taken off before it met the bad byte.
-        offset = error.start + (3 if data.startswith(b"\xef\xbb\xbf") else 0)
         raise DataError(
-            f"not UTF-8: byte {data[offset]:#04x} at offset {offset}. Convert it, for example from {of}: "
-            f"{feed} -f {of} -t UTF-8 > 'utf8-{name}'",
+            f"not UTF-8: byte {data[error.start]:#04x} at offset {error.start}. Convert it, for example "
+            f"from {of}: {feed} -f {of} -t UTF-8 > 'utf8-{name}'",
             file=file,
-            row=data.count(b"\n", 0, offset) + 1,
+            row=data.count(b"\n", 0, error.start) + 1,
         ) from error
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text

@@ -64,7 +64,9 @@ def read_ts(text: str, file: str) -> tuple[pl.DataFrame, NDArray[np.int64]]:
         targets.append(target)
         lines.append(line)
     if not blocks:
-        raise DataError("there is no series after @data; check how the file was made", file=file, row=len(rows))
+        raise DataError(
+            "there is no series after @data; check how the file was made", file=file, row=len(rows)
+        )
     return _long(blocks, targets, lines, header, file)
 
 
@@ -83,8 +85,8 @@ def _header(rows: list[str], file: str) -> tuple[_Header, int]:
         yes = bool(values) and values[0].lower() == "true"
         if name == "@timestamps" and yes:
             raise DataError(
-                "time stamps in .ts files are not supported; write a CSV with columns id,time,x1,label and one "
-                "row a step, and name them: --id id --time time",
+                "time stamps in .ts files are not supported; write a CSV with columns id,time,x1,label "
+                "and one row a step, and name them: --id id --time time",
                 file=file,
                 row=line,
             )
@@ -105,8 +107,8 @@ def _series(row: str, header: _Header, line: int, file: str) -> tuple[NDArray[np
     target = parts.pop().strip() if header.target else ""
     if header.classes and target not in header.classes:
         raise DataError(
-            f"the label '{target}' is not one of @classLabel.{nearest(target, header.classes)} Add it to the "
-            f"header: @classLabel true {' '.join(header.classes)} {target}",
+            f"the label '{target}' is not one of @classLabel.{nearest(target, header.classes)} Add it to "
+            f"the header: @classLabel true {' '.join(header.classes)} {target}",
             file=file,
             row=line,
             column="label",
@@ -131,22 +133,26 @@ def _series(row: str, header: _Header, line: int, file: str) -> tuple[NDArray[np
 
 def _channel(part: str, name: str, line: int, file: str) -> list[float]:
     if not part.strip():
-        raise DataError("a channel without steps; drop this series or fill it", file=file, row=line, column=name)
+        raise DataError(
+            "a channel without steps; drop this series or fill it", file=file, row=line, column=name
+        )
     if "?" in part:
         part = ",".join("nan" if cell.strip() == "?" else cell for cell in part.split(","))
     cells = part.split(",")
     try:
-        if "_" in part:  # float() would take 1_000
-            raise ValueError
-        return list(map(float, cells))
+        values = list(map(float, cells))
     except ValueError:
-        bad = next(place for place, cell in enumerate(cells) if not _is_number(cell))
-        raise DataError(
-            f"'{cells[bad].strip()}' at step {bad} is not a number; write a number, or ? where it is missing",
-            file=file,
-            row=line,
-            column=name,
-        ) from None
+        values = []
+    # float() takes 1_000 too, which here is a slip of the pen.
+    if values and "_" not in part:
+        return values
+    bad = next(place for place, cell in enumerate(cells) if not _is_number(cell))
+    raise DataError(
+        f"'{cells[bad].strip()}' at step {bad} is not a number; write a number, or ? where it is missing",
+        file=file,
+        row=line,
+        column=name,
+    )
 
 
 def _is_number(cell: str) -> bool:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -53,11 +53,11 @@ class Session:
     def push(self, frames: Tensor) -> Tensor:
         """Feed frames and return the outputs, both ``(T, B, *)``; with one stream both ``(T, *)``."""
         single = self._batch == 1
-        if frames.dim() < (1 if single else 2) or not single and frames.shape[1] != self._batch:
+        if frames.dim() < (1 if single else 2) or (not single and frames.shape[1] != self._batch):
             expected = "(T, ...)" if single else f"(T, {self._batch}, ...)"
             raise InputError(f"frames: expected {expected}, got {tuple(frames.shape)}")
         given = frames.unsqueeze(1) if single else frames
-        self._like = given.new_zeros(())
+        self._like = _like(self._stage, given)
         outputs, self._state = self._stage(Ragged(given), self._state)
         values: Tensor = outputs.values
         return values.squeeze(1) if single else values
@@ -70,10 +70,9 @@ class Session:
         """The state as bytes, for :meth:`restore` here or in another process; nothing in it is code."""
         if self._state is None or self._like is None:
             return _seal({"streams": self._batch, "leaves": None}, b"")
-        tensors = [leaf.detach().cpu().contiguous().numpy() for leaf in leaves(self._state)]
-        listed: list[dict[str, Any]] = [{"dtype": str(t.dtype), "shape": list(t.shape)} for t in tensors]
-        head = {"streams": self._batch, "like": str(self._like.cpu().numpy().dtype), "leaves": listed}
-        return _seal(head, b"".join(t.tobytes() for t in tensors))
+        tensors = leaves(self._state)
+        head = {"streams": self._batch, "like": str(self._like.dtype), "leaves": [_form(t) for t in tensors]}
+        return _seal(head, b"".join(_bytes(t) for t in tensors))
 
     def restore(self, snapshot: bytes) -> None:
         """Go on from a snapshot of the same model; raise :class:`InputError` for any other bytes."""
@@ -83,17 +82,17 @@ class Session:
         if head["leaves"] is None:
             self.reset()
             return
-        like = torch.zeros((), dtype=_dtype(head["like"]), device=_device(self._stage))
+        like = torch.zeros((), dtype=getattr(torch, head["like"].removeprefix("torch.")), device=_device(self._stage))
         form = self._stage.initial_state(self._batch, like)
-        wanted = [(str(t.cpu().numpy().dtype), list(t.shape)) for t in leaves(form)]
-        if wanted != [(part["dtype"], part["shape"]) for part in head["leaves"]]:
-            raise InputError("snapshot: it was made by another model; its state has other shapes")
-        tensors, start = [], 0
-        for dtype, shape in wanted:
-            size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-            array = np.frombuffer(body[start : start + size], dtype=dtype).reshape(shape)
-            tensors.append(torch.tensor(array, device=like.device))
-            start += size
+        wanted = leaves(form)
+        if [_form(leaf) for leaf in wanted] != head["leaves"]:
+            raise InputError("snapshot: it was made by another model; its state has other shapes or dtypes")
+        tensors, start, numbers = [], 0, bytearray(body)
+        for leaf in wanted:
+            count = math.prod(leaf.shape)
+            flat = torch.frombuffer(numbers, dtype=leaf.dtype, count=count, offset=start)
+            tensors.append(flat.reshape(leaf.shape).to(leaf.device, copy=True))
+            start += count * leaf.element_size()
         self._state, self._like = replace_leaves(form, tensors), like
 
 
@@ -113,8 +112,21 @@ def _open(snapshot: bytes) -> tuple[dict[str, Any], bytes]:
     return head, body
 
 
-def _dtype(name: str) -> torch.dtype:
-    return torch.from_numpy(np.zeros(0, dtype=name)).dtype
+def _form(leaf: Tensor) -> dict[str, Any]:
+    return {"dtype": str(leaf.dtype), "shape": list(leaf.shape)}
+
+
+def _bytes(leaf: Tensor) -> bytes:
+    """The numbers as they stand in memory, of any dtype (numpy has no bfloat16)."""
+    return leaf.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+
+
+def _like(stage: Stage, frames: Tensor) -> Tensor:
+    """What states are made like: the frames, or the weights where the frames are whole numbers (tokens)."""
+    if frames.is_floating_point():
+        return frames.new_zeros(())
+    weight = next((p for p in stage.parameters() if p.is_floating_point()), torch.zeros(()))
+    return frames.new_zeros((), dtype=weight.dtype)
 
 
 def _device(stage: Stage) -> torch.device:

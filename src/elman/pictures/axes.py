@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from elman.pictures.series import Floats, band_segments, segments
+from elman.pictures.series import Floats, Positions, band_segments, segments
 from elman.pictures.svg import FAINT, GRID, SOFT, Canvas, Stroke
 from elman.pictures.text import clean, shorten, text_width
 from elman.pictures.ticks import Ticks, linear_ticks, log_ticks, time_ticks, widen
@@ -46,20 +46,34 @@ class Axis(NamedTuple):
 
 
 def y_axis(low: float, high: float, *, log: bool = False, count: int = 6) -> Axis:
-    """Return an axis that begins and ends at a tick."""
-    ticks = log_ticks(low, high, count) if log else linear_ticks(low, high, count)
-    return Axis(ticks.values[0], ticks.values[-1], ticks, log)
+    """Return an axis a little wider than `low` to `high`, up to the next tick where that is near."""
+    if log:
+        ticks = log_ticks(low, high, count)
+        return Axis(ticks.values[0], ticks.values[-1], ticks, log)
+    low, high = widen(low, high)
+    ticks = linear_ticks(low, high, count)
+    margin = 0.06 * (high - low)
+    first, last = max(ticks.values[0], low - margin), min(ticks.values[-1], high + margin)
+    kept = [i for i, value in enumerate(ticks.values) if first <= value <= last]
+    inside = Ticks([ticks.values[i] for i in kept], [ticks.labels[i] for i in kept], [""] * len(kept))
+    return Axis(first, last, inside)
 
 
-def x_axis(low: float, high: float, *, time: bool, room: float) -> Axis:
-    """Return an axis that ends with the data, with as many ticks as fit `room` pixels."""
+def x_axis(x: Positions, end: float | None = None) -> Axis:
+    """Return an axis from the first of `x` to `end`, else to its last, with ticks that fit."""
+    low, high = float(x.values[0]), float(x.values[-1]) if end is None else end
+    room = WIDTH - 100
+    time = x.time
     if time:
         if high <= low:
             low, high = low - 2 * _DAY, high + 2 * _DAY
         return Axis(low, high, time_ticks(int(low), int(high), max(2, int(room // 85))))
+    # Between whole steps there is nothing: no ticks at half a step.
+    whole = high > low and bool((x.values == np.rint(x.values)).all())
+    most = int(min(9.0, high - low)) if whole else 9
     low, high = widen(low, high)
     ticks = Ticks([], [], [])
-    for count in range(9, 0, -1):
+    for count in range(max(most, 1), 0, -1):
         ticks = linear_ticks(low, high, count, inside=True)
         if sum(text_width(label, _SMALL) + 18 for label in ticks.labels) <= room:
             break
@@ -77,23 +91,23 @@ class Frame:
 
     def __init__(
         self, title: str, subtitle: str, keys: Sequence[Key], y: Axis, *, x_label: str = "",
-        y_label: str = "", note: bool = False, height: float = HEIGHT, left: float | None = None,
-        x_lines: int = 1, description: str = "",
+        y_label: str = "", note: bool = False, x_lines: int = 1, description: str = "",
     ) -> None:  # fmt: skip
-        self.canvas = Canvas(WIDTH, height, title, description or subtitle)
+        self.canvas = Canvas(WIDTH, HEIGHT, title, description or subtitle)
         self.y = y
         self.x = Axis(0.0, 1.0, Ticks([], [], []))
         widest = max((text_width(label, _SMALL) for label in y.ticks.labels), default=0.0)
-        self.left = SIDE + widest + 8 if left is None else left
+        self.left = SIDE + widest + 8
         self.right = WIDTH - SIDE - 6
         self.y_label = clean(y_label)
         self.top = self._head(title, subtitle, keys, note)
-        self.bottom = height - 20 - 15 * x_lines - (20 if clean(x_label) else 0)
+        # The plot keeps its size under a legend of many rows: the picture grows instead.
+        self.canvas.height = max(HEIGHT, self.top + 260.0)
+        self.bottom = self.canvas.height - 20 - 15 * x_lines - (20 if clean(x_label) else 0)
         if clean(x_label):
             middle = (self.left + self.right) / 2
-            self.canvas.text(
-                middle, height - 16, shorten(x_label, 12, self.right - self.left), color=SOFT, anchor="middle"
-            )
+            name = shorten(x_label, 12, self.right - self.left)
+            self.canvas.text(middle, self.canvas.height - 16, name, color=SOFT, anchor="middle")
 
     def _head(self, title: str, subtitle: str, keys: Sequence[Key], note: bool) -> float:
         base = head(self.canvas, title, subtitle)
@@ -170,7 +184,7 @@ def head(canvas: Canvas, title: str, subtitle: str) -> float:
     base = 14.0
     if clean(title):
         base = 36.0
-        canvas.text(SIDE, base, shorten(title, 17.5, room), size=17, weight=600)
+        canvas.text(SIDE, base, shorten(title, 19.5, room), size=17, weight=600)
     if clean(subtitle):
         base += 21
         canvas.text(SIDE, base, shorten(subtitle, 12.5, room), size=12.5, color=SOFT)

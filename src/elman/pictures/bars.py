@@ -36,6 +36,8 @@ def errors_by(
         raise ValueError(f"kind must be one of {', '.join(_KINDS)}, got {kind!r}")
     several = isinstance(values, dict)
     places = np.asarray(x)
+    if places.ndim != 1:
+        raise ValueError(f"x must be a vector, got shape {places.shape}")
     if places.dtype.kind in "UT" or (places.dtype.kind == "O" and all(isinstance(v, str) for v in places)):
         names = [str(name) for name in places]
         checked = _series(values, len(names), y_label)
@@ -46,14 +48,14 @@ def errors_by(
         kind = "line" if at.time or at.values.size * len(checked) > _MANY_BARS else "bars"
     if kind == "bars" and at.values.size > WIDTH / 3:
         raise ValueError(f"{at.values.size} bars do not fit a picture; draw them as a line")
-    strokes = {name: Stroke(style_of(i)[0], 1.9, style_of(i)[1]) for i, name in enumerate(checked)}
+    strokes = {name: Stroke(color, 1.9, dash) for name, (color, dash) in _styles(checked).items()}
     dotted = kind == "line" and at.values.size <= _MANY_DOTS
     mark = "bar" if kind == "bars" else "line"
     keys = [Key(name, strokes[name], mark, dotted) for name in checked] if several else []
     low, high = extent(checked.values())
     if kind == "bars":
-        low, high = min(low, 0.0), max(high, 0.0)
-    x_line = x_axis(float(at.values[0]), float(at.values[-1]), time=at.time, room=WIDTH - 100)
+        low, high = min(low, 0.0), max(high, 0.0) or float(low >= 0)
+    x_line = x_axis(at)
     frame = Frame(
         title, subtitle, keys, y_axis(low, high), x_label=x_label, y_label=y_label,
         x_lines=2 if any(x_line.ticks.context) else 1,
@@ -62,14 +64,16 @@ def errors_by(
     frame.draw_y()
     if kind == "bars":
         _bars(frame, at.values, checked, strokes)
-    else:
-        frame.draw_x(x_line)
-        for name, line in checked.items():
-            frame.line(
-                at.values, line, strokes[name], columns=frame.columns(2 * len(checked)),
-                dots=2.8 if dotted else 0.0,
-            )  # fmt: skip
+        return frame.canvas.svg()
+    frame.draw_x(x_line)
+    columns, dots = frame.columns(2 * len(checked)), 2.8 if dotted else 0.0
+    for name, line in checked.items():
+        frame.line(at.values, line, strokes[name], columns=columns, dots=dots)
     return frame.canvas.svg()
+
+
+def _styles(series: dict[str, Floats]) -> dict[str, tuple[str, str]]:
+    return {name: style_of(i) for i, name in enumerate(series)}
 
 
 def _series(values: ArrayLike | dict[str, ArrayLike], n: int, y_label: str) -> dict[str, Floats]:
@@ -111,13 +115,11 @@ def _rows(
     if len(names) * len(series) > _MOST_ROWS:
         raise ValueError(f"{len(names) * len(series)} rows do not fit a picture (at most {_MOST_ROWS})")
     low, high = extent(series.values())
-    low, high = min(low, 0.0), max(high, 0.0)
-    if high == low:
-        high = 1.0
+    low, high = min(low, 0.0), max(high, 0.0) or float(low >= 0)
     room = min(max(text_width(clean(name), 12) for name in names), 260.0)
     group = _ROW * len(series) + (_GAP if len(series) > 1 else 6.0)
     canvas, top = _rows_head(names, series, several, title, subtitle, y_label, group)
-    written = max(text_width(number(v), 11.5) for values in series.values() for v in values.tolist()) + 8
+    written = max(text_width(_written(v), 11.5) for values in series.values() for v in values.tolist()) + 8
     left = SIDE + room + 12 + (written if low < 0 else 0.0)
     right = WIDTH - SIDE - (written if high > 0 else 0.0)
     scale = (right - left) / (high - low)
@@ -156,6 +158,12 @@ def _row(canvas: Canvas, value: float, zero: float, scale: float, y: float, colo
     length = abs(value) * scale
     canvas.rect(zero if value >= 0 else zero - length, y + 2, length, _ROW - 4, color)
     if value >= 0:
-        canvas.text(zero + length + 6, y + _ROW / 2 + 4, number(value), size=11.5, color=INK)
+        canvas.text(zero + length + 6, y + _ROW / 2 + 4, _written(value), size=11.5, color=INK)
     else:
-        canvas.text(zero - length - 6, y + _ROW / 2 + 4, number(value), size=11.5, color=INK, anchor="end")
+        canvas.text(zero - length - 6, y + _ROW / 2 + 4, _written(value), size=11.5, color=INK, anchor="end")
+
+
+def _written(value: float) -> str:
+    """Return `value` with three digits, whole numbers as they are."""
+    whole = value == round(value) if abs(value) < 1e6 else False
+    return number(value, max(1, len(str(round(abs(value)))))) if whole else number(value, 3)

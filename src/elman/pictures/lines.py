@@ -13,7 +13,6 @@ from elman.pictures.svg import BLUE, FAINT, GROUND, INK, SOFT, Stroke, style_of
 from elman.pictures.text import clean, text_width
 from elman.pictures.ticks import number
 
-_ROOM = WIDTH - 100
 _BAND = 0.2
 _HISTORY = Stroke("#6e7781", 1.4)
 _ACTUAL = Stroke(INK, 1.6)
@@ -55,7 +54,7 @@ def forecast(
     past = numbers(history, "history", length=past_x.values.size)
     future = _future(future_places.values, forecasts, lower, upper, actual)
     low, high = extent([past, *_drawn(future)])
-    x = x_axis(float(past_x.values[0]), float(future.x[-1]), time=past_x.time, room=_ROOM)
+    x = x_axis(past_x, float(future.x[-1]))
     frame = Frame(
         title, subtitle, _forecast_keys(future, interval_label), y_axis(low, high), x_label=x_label,
         y_label=y_label, note=True, x_lines=2 if any(x.ticks.context) else 1,
@@ -115,10 +114,21 @@ def _draw_forecast(frame: Frame, x: Axis, past_x: Floats, past: Floats, future: 
     origin = float(frame.px(past_x[-1:])[0])
     half = text_width(_ORIGIN, 11.5) / 2
     label = min(max(origin, SIDE + half), WIDTH - SIDE - half)
-    frame.draw_y(label - half - SIDE - 12)
-    frame.canvas.text(label, frame.top - 14, _ORIGIN, size=11.5, color=SOFT, anchor="middle")
-    frame.canvas.line(origin, frame.top - 8, origin, frame.bottom, Stroke(FAINT, 1, "3 3"))
+    before = label - half - SIDE - 12
+    # Above the plot the words are in nobody's way, unless the name of the axis needs that place.
+    inside = origin < WIDTH / 2 and before < text_width(frame.y_label, 12)
+    frame.draw_y(WIDTH - 2 * SIDE if inside else before)
+    frame.canvas.line(origin, frame.top - (0 if inside else 8), origin, frame.bottom, Stroke(FAINT, 1, "3 3"))
     frame.draw_x(x)
+    _draw_parts(frame, past_x, past, future)
+    if inside:
+        frame.canvas.text(origin + 7, frame.top + 13, _ORIGIN, size=11.5, color=SOFT, halo=True)
+    else:
+        frame.canvas.text(label, frame.top - 14, _ORIGIN, size=11.5, color=SOFT, anchor="middle")
+
+
+def _draw_parts(frame: Frame, past_x: Floats, past: Floats, future: _Future) -> None:
+    """Draw from the back to the front: interval, history, actual values, competitors, forecast."""
     columns = frame.columns(len(future.forecasts) + 2)
     if future.lower is not None and future.upper is not None:
         frame.band(future.x, future.lower, future.upper, BLUE, _BAND)
@@ -161,7 +171,7 @@ def learning_curves(
     log = low > 0 and high > _LOG_SPREAD * low
     if best_step is not None and not places.values[0] <= best_step <= places.values[-1]:
         raise ValueError(f"best_step {best_step} is outside the steps that are drawn")
-    x = x_axis(float(places.values[0]), float(places.values[-1]), time=places.time, room=_ROOM)
+    x = x_axis(places)
     styles = {name: style_of(i) for i, name in enumerate(checked)}
     strokes = {name: Stroke(color, 1.9, dash) for name, (color, dash) in styles.items()}
     scale = f"{clean(y_label) or 'value'} (logarithmic axis)" if log else y_label

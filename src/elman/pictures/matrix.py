@@ -49,6 +49,13 @@ def _write(count: float) -> str:
     return f"{count:,.0f}" if count == int(count) else f"{count:,.1f}"
 
 
+def _percent(share: float) -> str:
+    """Return a share in per cent; only what is complete reads 100.0%, only nothing 0.0%."""
+    if 0 < share < 1:
+        share = min(max(share, 0.001), 0.999)
+    return f"{share:.1%}"
+
+
 class _Layout:
     """Where the parts of the matrix lie; lengths in pixels."""
 
@@ -64,7 +71,8 @@ class _Layout:
         self.left = SIDE + 22 + self.room + 8
         self.size = self.cell * k
         self.count = min(13.0, self.cell * 0.44)
-        longest = max(text_width(_write(c), 1.0) for c in counts.ravel().tolist())
+        # The diagonal is bold, and bold is wider.
+        longest = 1.2 * max(text_width(_write(c), 1.0) for c in counts.ravel().tolist())
         self.count = min(self.count, (self.cell - 3) / max(longest, 0.1))
         self.below = self.label + 8 if self.flat else self.room * 0.71 + 14
         slant = 0.0 if self.flat else max(0.0, self.room * 0.71 - self.left + SIDE)
@@ -84,7 +92,9 @@ def confusion(counts: ArrayLike, labels: Sequence[str], *, title: str, subtitle:
     names = checked_labels(labels, "labels", length=table.shape[0])
     place = _Layout(table, names)
     total, right = float(table.sum()), float(np.trace(table))
-    told = f"{_write(right)} of {_write(total)} cases right ({right / total:.1%})" if total else "no cases"
+    told = (
+        f"{_write(right)} of {_write(total)} cases right ({_percent(right / total)})" if total else "no cases"
+    )
     canvas = Canvas(place.width, 0, title, f"Confusion matrix of {len(names)} classes: {told}.")
     top = head(canvas, title, subtitle or told) + 40
     _draw_cells(canvas, table, names, place, top)
@@ -102,14 +112,19 @@ def _draw_cells(canvas: Canvas, table: Floats, names: list[str], place: _Layout,
     gap = 1.5 if place.cell >= 16 else 0.5
     size = place.cell - gap
     sums = table.sum(axis=1)
+    many = len(names) > _MOST_TIPS
+    if many:
+        canvas.rect(place.left, top, place.size - gap, place.size - gap, _EMPTY)
     for i, row in enumerate(table.tolist()):
         for j, count in enumerate(row):
+            if many and count == 0:
+                continue
             x, y = place.left + j * place.cell, top + i * place.cell
             share = count / sums[i] if sums[i] else 0.0
             tip = f"{names[i]}, predicted {names[j]}: {_write(count)} of {_write(float(sums[i]))}"
             canvas.rect(
                 x, y, size, size, _color(share) if count else _EMPTY, radius=2 if place.cell > 24 else 0,
-                tip=tip if count and len(names) <= _MOST_TIPS else "",
+                tip=tip if count and not many else "",
             )  # fmt: skip
             if place.count < 7 or (count == 0 and len(names) > 12):
                 continue
@@ -139,14 +154,14 @@ def _draw_recall(canvas: Canvas, table: Floats, place: _Layout, top: float) -> N
     canvas.text(x, top - 9, "recall", size=12, color=SOFT, anchor="end")
     sums = table.sum(axis=1)
     for i in range(0, len(sums), place.stride):
-        recall = f"{table[i, i] / sums[i]:.1%}" if sums[i] else "–"
+        recall = _percent(table[i, i] / sums[i]) if sums[i] else "–"
         y = top + (i + 0.5) * place.cell - 0.75 + place.label * 0.35
         canvas.text(x, y, recall, size=place.label, color=SOFT, anchor="end")
 
 
 def _draw_scale(canvas: Canvas, place: _Layout, y: float) -> None:
     """Draw the key of the colours, in steps of five per cent."""
-    x = place.left + 26
+    x = min(place.left + 26, place.width - SIDE - 250)
     canvas.text(x - 6, y + 9, "0%", size=11, color=SOFT, anchor="end")
     canvas.rect(x, y, 7, 10, _EMPTY)
     for i in range(20):

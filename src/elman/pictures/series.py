@@ -10,10 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
-# Calendar labels beyond these years would need signs and more digits.
-_EARLIEST = np.datetime64("0001-01-01", "us").astype(np.int64)
-_LATEST = np.datetime64("9999-12-31", "us").astype(np.int64)
-
 
 class Positions(NamedTuple):
     """Places along the x axis: numbers, or microseconds since 1970 where `time` is set."""
@@ -54,12 +50,11 @@ def positions(values: ArrayLike, name: str) -> Positions:
     if time:
         if np.isnat(array).any():
             raise ValueError(f"{name} holds NaT at index {int(np.flatnonzero(np.isnat(array))[0])}")
-        try:
-            array = array.astype("datetime64[us]").astype(np.int64)
-        except OverflowError as error:
-            raise ValueError(f"{name} must lie within the years 1 to 9999") from error
-        if array.size and (array.min() < _EARLIEST or array.max() > _LATEST):
+        # Asked in years, since numpy lets far years overflow silently on the way to microseconds.
+        years = array.astype("datetime64[Y]").astype(np.int64) + 1970
+        if ((years < 1) | (years > 9999)).any():
             raise ValueError(f"{name} must lie within the years 1 to 9999")
+        array = array.astype("datetime64[us]").astype(np.int64)
     result = numbers(array, name)
     if np.isnan(result).any():
         raise ValueError(f"{name} holds NaN at index {int(np.flatnonzero(np.isnan(result))[0])}")
@@ -138,7 +133,7 @@ def band_segments(
     column = np.floor((px[finite] - px[0]) / max(width, 1e-12)).astype(np.intp)
     starts, lowest, highest = _keep(run * (columns + 2) + column, lower[finite], upper[finite])
     middle = px[finite][starts]
-    # The column at the end of a run is drawn up to the last point, or the band would end early.
+    # The last column is drawn up to the last point, or the band would end before its line.
     middle[-1] = px[finite][-1]
     cuts = np.flatnonzero(np.diff(run[starts])) + 1
     low, high = lower[finite][lowest], upper[finite][highest]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -43,7 +44,7 @@ def sparkline(values: ArrayLike, width: int = 60, *, unicode: bool = True) -> st
     low, high = widen(*extent([line]))
     if line.size > width:
         edges = np.linspace(0, line.size, width + 1).astype(np.intp)
-        line = np.array([_mean(line[a:b]) for a, b in zip(edges[:-1], edges[1:], strict=True)])
+        line = np.array([_mean(line[a:b]) for a, b in pairwise(edges.tolist())])
     levels = _BLOCKS if unicode else _LEVELS
     # A value is rounded to the nearest level: half of one lies beyond each end.
     steps = np.clip(np.rint((line - low) / (high - low) * (len(levels) - 1)), 0, len(levels) - 1)
@@ -110,15 +111,20 @@ def chart(
     end = max(begin[name] + values.size for name, values in checked.items())
     low, high = extent(checked.values())
     rows = height - 3
-    ticks = linear_ticks(low, high, max(2, rows // 3))
-    low, high = ticks.values[0], ticks.values[-1]
+    low, high = widen(low, high)
+    ticks = linear_ticks(low, high, max(2, rows // 3), inside=True)
+    if len(ticks.values) < 3:
+        ticks = linear_ticks(low, high, max(4, rows * 2 // 3), inside=True)
     names = [label if unicode else to_ascii(label) for label in ticks.labels]
     room = min(max(columns(name) for name in names), width // 3)
     wide = width - room - 2
     plot = _Plot([[" "] * wide for _ in range(rows)], low, high, unicode)
     marks = _marks(checked, lines)
     _divide(plot, begin, end, wide)
-    for name in sorted(checked, key=lambda name: bool(marks[name])):
+    # Marks are drawn over lines, and those of the first series over those of later ones.
+    back_to_front = [name for name in checked if not marks[name]]
+    back_to_front += [name for name in reversed(checked) if marks[name]]
+    for name in back_to_front:
         at = _places(begin[name], checked[name].size, end)
         if marks[name]:
             _draw_marks(plot, at, checked[name], marks[name])

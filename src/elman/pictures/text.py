@@ -27,9 +27,7 @@ def clean(text: str) -> str:
     for char in str(text):
         if char in "\n\r\t\u2028\u2029":
             kept.append(" ")
-        elif unicodedata.category(char) in ("Cc", "Cs") or char in _BIDI:
-            continue
-        elif ord(char) & 0xFFFE == 0xFFFE:
+        elif unicodedata.category(char) in ("Cc", "Cs") or char in _BIDI or ord(char) & 0xFFFE == 0xFFFE:
             continue
         else:
             kept.append(char)

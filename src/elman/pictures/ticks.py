@@ -112,8 +112,8 @@ def number(value: float, digits: int = 4) -> str:
         return "0"
     power = math.floor(math.log10(abs(value)))
     if power >= 9 or power < -4:
-        mantissa = value / 10.0 ** (power // 2) / 10.0 ** (power - power // 2)
-        return _signed(f"{mantissa:.{digits - 1}f}") + "×10" + str(power).translate(_SUPERSCRIPT)
+        mantissa, _, tail = f"{value:.{digits - 1}e}".partition("e")
+        return _signed(mantissa) + "×10" + str(int(tail)).translate(_SUPERSCRIPT)
     return _signed(f"{value:,.{max(0, digits - 1 - power)}f}")
 
 
@@ -146,9 +146,8 @@ def _power(value: float) -> int:
 
 
 def _scientific(value: float) -> str:
-    power = _power(value)
-    lead = f"{value / 10.0**power:.0f}"
-    return ("" if lead == "1" else lead + "×") + "10" + str(power).translate(_SUPERSCRIPT)
+    lead, _, power = f"{value:.0e}".partition("e")
+    return ("" if lead == "1" else lead + "×") + "10" + str(int(power)).translate(_SUPERSCRIPT)
 
 
 def _time_steps() -> list[tuple[str, int, int]]:

@@ -12,7 +12,7 @@ _BOX_HIGH = 50.0
 _RADIUS = 19.0
 _RISE = 98.0
 _FIRST = 366.0
-_LAST = 778.0
+_PITCH = 103.0
 _FOLDED = 96.0
 
 # Each weight has the colour of the arrows it works on.  The greens and reds of the palette are
@@ -42,9 +42,11 @@ def unfolded(
         raise ValueError(f"steps must be a whole number of at least 1, got {steps!r}")
     labels = _Labels(name, input_label, state_label, output_label)
     shown: list[int | None] = [*range(1, steps + 1)] if steps <= 5 else [1, 2, 3, None, steps]
-    many = f"{steps:,} steps" if steps > 1 else "one step"
-    told = f"folded (left) and unfolded over {many}; W, U and V are the same at every step"
-    canvas = Canvas(_WIDTH, 0, title, f"{labels.name}, a recurrent network, {told}.")
+    told = f"folded (left) and unfolded over {steps:,} steps; W, U and V are the same at every step"
+    if steps == 1:
+        told = "folded (left) and as the one step that it is"
+    width = _WIDTH - (5 - len(shown)) * _PITCH
+    canvas = Canvas(width, 0, title, f"{labels.name}, a recurrent network, {told}.")
     middle = head(canvas, title, subtitle or told[0].upper() + told[1:]) + 44 + _RADIUS + _RISE
     _draw_folded(canvas, labels, middle)
     canvas.text(228, middle + 9, "=", size=30, color=SOFT, anchor="middle", serif=True)
@@ -76,12 +78,25 @@ def _node(canvas: Canvas, x: float, y: float, text: str, sub: str, color: str, t
 def _box(canvas: Canvas, x: float, y: float, name: str) -> None:
     left, top = x - _BOX_WIDE / 2, y - _BOX_HIGH / 2
     canvas.rect(left, top, _BOX_WIDE, _BOX_HIGH, _TINT[BLUE], radius=9, stroke=Stroke(_STATE, 1.7))
+    room = _BOX_WIDE - 8
     size = 14.0
-    while size > 9.5 and text_width(name, size) > _BOX_WIDE - 10:
+    while size > 11 and text_width(name, size) > room:
         size -= 0.5
-    canvas.text(
-        x, y + size * 0.35, shorten(name, size, _BOX_WIDE - 8), size=size, anchor="middle", weight=600
-    )
+    lines = _wrap(name, size, room)
+    first = y + size * 0.35 - (len(lines) - 1) * size * 0.6
+    for i, line in enumerate(lines):
+        canvas.text(x, first + i * size * 1.2, line, size=size, anchor="middle", weight=600)
+
+
+def _wrap(text: str, size: float, room: float) -> list[str]:
+    """Return `text` in at most three lines, broken at spaces; what does not fit is shortened."""
+    lines: list[str] = []
+    for word in text.split():
+        if lines and text_width(f"{lines[-1]} {word}", size) <= room:
+            lines[-1] += " " + word
+        else:
+            lines.append(word)
+    return [shorten(line, size, room) for line in [*lines[:2], " ".join(lines[2:])] if line]
 
 
 def _up(canvas: Canvas, x: float, low: float, high: float, color: str) -> None:
@@ -119,28 +134,28 @@ def _draw_folded(canvas: Canvas, labels: _Labels, y: float) -> None:
 
 
 def _draw_steps(canvas: Canvas, labels: _Labels, shown: list[int | None], y: float) -> None:
-    pitch = (_LAST - _FIRST) / 4
     half = _BOX_WIDE / 2
     before = 281.0
     _node(canvas, before, y, labels.h, "0", _STATE, "#ffffff")
     start = before + _RADIUS
     center, label = _FIRST, ""
     for i, step in enumerate(shown):
-        center = _FIRST + i * pitch
+        center = _FIRST + i * _PITCH
         end = center - half - 1
         if step is None:
-            _across(canvas, start, end + half - 12, y, _STATE)
-            _state(canvas, labels, start, end + half - 12, y, label)
-            for dot in (-8, 2, 12):
+            _across(canvas, start, center - 20, y, _STATE)
+            _state(canvas, labels, start, center - 20, y, label)
+            for dot in (-9, 0, 9):
                 canvas.circle(center + dot, y, 2, SOFT)
-            start, label = center + 24, ""
+            start, label = center + 20, ""
             continue
         _across(canvas, start, end, y, _STATE)
         _state(canvas, labels, start, end, y, label)
         _column(canvas, labels, center, y, str(step))
         start, label = center + half, str(step)
-    _across(canvas, start, start + pitch - _BOX_WIDE, y, _STATE)
-    _math(canvas, start + (pitch - _BOX_WIDE) / 2 - 3, y - 15, labels.h, label, pitch - _BOX_WIDE, _STATE)
+    gap = _PITCH - _BOX_WIDE
+    _across(canvas, start, start + gap, y, _STATE)
+    _math(canvas, start + gap / 2 - 3, y - 15, labels.h, label, gap, _STATE)
     low = y + _RISE + _RADIUS + 26
     canvas.line(_FIRST - half, low, center + half - 6, low, Stroke(FAINT, 1.2))
     canvas.arrow_head(center + half, low, 1, 0, FAINT, 7)

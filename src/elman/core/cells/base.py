@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -15,9 +14,10 @@ from torch.nn.utils import parametrize
 from elman.core.errors import InputError
 from elman.core.state import State
 
-__all__ = ["Cell", "GatedCell", "Kernel", "WeightedCell"]
+__all__ = ["Cell", "GatedCell", "Kernel", "WeightedCell", "check_input", "settle"]
 
 C = TypeVar("C", bound="Cell")
+M = TypeVar("M", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -84,14 +84,17 @@ class Cell(nn.Module, ABC):
         """A view of this cell that reads the given tensors (or None) in place of its parameters of those names.
 
         Gradients flow to the given tensors. The view costs no memory and owns no parameter.
+
+        Raises:
+            InputError: the cell has no tensor of such a name.
         """
+        whole = settle(self)
         for name in tensors:
-            if parametrize.is_parametrized(self, name):
-                raise InputError(f"{name} is parametrised and cannot be replaced as well; choose one of the two")
-        view = copy.copy(self)
-        kept = {name: value for name, value in self._parameters.items() if name not in tensors}
-        view.__dict__ = {**self.__dict__, "_parameters": kept, **tensors}
-        return view
+            if name not in whole._parameters and name not in whole.__dict__:
+                known = ", ".join(name for name, _ in self.named_parameters(recurse=False))
+                raise InputError(f"bind: {type(whole).__name__} has no '{name}'. Known: {known}")
+        kept = {name: value for name, value in whole._parameters.items() if name not in tensors}
+        return _view(whole, _parameters=kept, **tensors)
 
 
 class GatedCell(Cell):
@@ -165,8 +168,7 @@ class WeightedCell(GatedCell):
             nn.init.uniform_(weight, -bound, bound)
 
     def project(self, x: Tensor) -> Tensor:
-        if x.shape[-1] != self.input_size:
-            raise InputError(f"x: expected (T, B, {self.input_size}), got {tuple(x.shape)}")
+        check_input(x, self.weight_ih)
         return nn.functional.linear(x, self.weight_ih, self.bias_ih)
 
     def _kernel(self, mode: str, extra: tuple[Tensor, ...] = ()) -> Kernel:
@@ -175,3 +177,29 @@ class WeightedCell(GatedCell):
 
     def extra_repr(self) -> str:
         return f"{self.input_size}, {self.hidden_size}" + ("" if self.bias else ", bias=False")
+
+
+def check_input(x: Tensor, weight_ih: Tensor) -> None:
+    """Raise :class:`InputError` for an x that has no product with ``weight_ih (G*H, D)``."""
+    if x.dim() != 3 or x.shape[-1] != weight_ih.shape[1]:
+        raise InputError(f"x: expected (T, B, {weight_ih.shape[1]}), got {tuple(x.shape)}")
+    if x.dtype != weight_ih.dtype and not torch.is_autocast_enabled(x.device.type):
+        raise InputError(f"x: expected {weight_ih.dtype} as the weights are, got {x.dtype}; use x.to({weight_ih.dtype})")
+
+
+def settle(module: M) -> M:
+    """The module itself, or where a tensor in it is parametrised, a view that has each of them computed once."""
+    if not any(parametrize.is_parametrized(part) for part in module.modules()):
+        return module
+    parts = {name: part and settle(part) for name, part in module._modules.items() if name != "parametrizations"}
+    if not parametrize.is_parametrized(module):
+        return _view(module, _modules=parts)
+    computed = {name: getattr(module, name) for name in module.get_submodule("parametrizations")._modules}
+    return _view(module, _modules=parts, **computed)
+
+
+def _view(module: M, **attributes: Any) -> M:
+    """A module that shares everything with another but the given attributes."""
+    view = cast(M, object.__new__(parametrize.type_before_parametrizations(module)))
+    view.__dict__ = {**module.__dict__, **attributes}
+    return view

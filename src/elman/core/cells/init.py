@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from elman.core.cells.base import WeightedCell
 from elman.core.errors import InputError
@@ -96,6 +97,7 @@ def chrono_(module: nn.Module, longest: int) -> None:
 def _weights(module: nn.Module) -> Iterator[_Weights]:
     found = False
     for part in module.modules():
+        _refuse_parametrised(part)
         if isinstance(part, WeightedCell):
             found = True
             yield _Weights(part.GATES, part.weight_hh, part.bias_ih, part.bias_hh)
@@ -108,3 +110,9 @@ def _weights(module: nn.Module) -> Iterator[_Weights]:
                     yield _Weights(_GATES[part.mode], weight, *biases)
     if not found:
         raise InputError(f"{type(module).__name__} holds no Elman, LSTM or GRU cell to initialise")
+
+
+def _refuse_parametrised(part: nn.Module) -> None:
+    """What is computed from other tensors cannot be set in place."""
+    if isinstance(part, (WeightedCell, nn.RNNBase)) and parametrize.is_parametrized(part):
+        raise InputError(f"{parametrize.type_before_parametrizations(part).__name__} is parametrised already; initialise it first, then parametrise")

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from elman.core.cells.base import Cell, Kernel
+from elman.core.cells.base import Cell, Kernel, check_input
 from elman.core.cells.wrap import add_input, describe
 from elman.core.engines.base import Engine, Request
 from elman.core.ragged import Ragged
@@ -40,6 +40,7 @@ class VendorEngine(Engine):
         kernel = cell.kernel()
         if kernel is None:
             raise TypeError(f"{describe(cell)} has no kernel; ask refusal() first")
+        check_input(rows.values, kernel.weights[0])
         if resets is None:
             outputs, state = _real_rows(kernel, rows.values, rows, state)
         else:
@@ -66,11 +67,13 @@ def _call(kernel: Kernel, x: Tensor, rows: Ragged, state: State) -> tuple[Tensor
     """One kernel call on rows of at least one step."""
     hidden = [leaf.unsqueeze(0).contiguous() for leaf in leaves(state)]
     # With a projection torch leaves oneDNN, and says so in a warning; its packed loop is the same code.
-    if kernel.mode != "LSTM" or (rows.full and not _projects(kernel)):
+    bounded = kernel.mode in ("RNN_TANH", "GRU")
+    if bounded or (rows.full and not _projects(kernel)):
         outputs, *ends = _padded(kernel, x, hidden)
         if not rows.full:
             # Elman and GRU give their state out, so the padded kernel, several times faster than the packed
-            # one, serves: the state is the output at the row's own last step.
+            # one, serves: the state is the output at the row's own last step. Not with ReLU: running on over
+            # the pads may overflow, and infinity times a gradient of zero is NaN.
             last = (rows.lengths - 1).reshape(1, -1, 1).expand(1, -1, outputs.shape[-1])
             ends = [outputs.gather(0, last)]
     else:
@@ -95,10 +98,11 @@ def _packed(kernel: Kernel, x: Tensor, rows: Ragged, hidden: list[Tensor]) -> tu
     packed = torch.nn.utils.rnn.pack_padded_sequence(x, rows.host_lengths, enforce_sorted=False)
     order, back = packed.sorted_indices, packed.unsorted_indices
     function: Any = _FUNCTIONS[kernel.mode]
+    sorted_hidden = [part[:, order] for part in hidden]
     data, *ends = function(
         packed.data,
         packed.batch_sizes,
-        [part[:, order] for part in hidden],
+        sorted_hidden if kernel.mode == "LSTM" else sorted_hidden[0],
         list(kernel.weights),
         kernel.bias,
         1,

@@ -90,6 +90,9 @@ class Stack(Stage):
         super().__init__()
         if not stages:
             raise InputError("stages: expected at least one, got an empty list")
+        for stage in stages:
+            if not isinstance(stage, Stage):
+                raise InputError(f"stages: expected elman.Stage, got {type(stage).__name__}; Stack.of takes cells")
         self.stages = nn.ModuleList(stages)
         self.causal = all(stage.causal for stage in stages)
 
@@ -110,6 +113,8 @@ class Stack(Stage):
 
     def forward(self, ragged: Ragged, state: State = None) -> tuple[Ragged, State]:
         before = state if state is not None else [None] * len(self.stages)
+        if len(before) != len(self.stages):
+            raise InputError(f"state: expected one of each of {len(self.stages)} stages, got {len(before)}")
         after = []
         for stage, own in zip(self._each(), before, strict=True):
             ragged, own = stage(ragged, own)

@@ -1,0 +1,177 @@
+"""Encoded data in batches. The order of an epoch is a function of (seed, epoch) and of nothing else."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from elman.core.ragged import Ragged
+from elman.model.shapes import Batch
+
+__all__ = ["Batches", "ExampleSet", "StreamSet", "WindowSet"]
+
+
+class Batches(ABC):
+    """Data that can be gone through, shuffled for training or in order for evaluation."""
+
+    carries = False
+    """Whether batches go on from each other, so that the state has to be handed on."""
+
+    @abstractmethod
+    def epoch(self, size: int, seed: int, epoch: int) -> Iterator[Batch]:
+        """One pass in the order that (seed, epoch) gives, ``size`` rows at a time."""
+
+    @abstractmethod
+    def in_order(self, size: int) -> Iterator[Batch]:
+        """One pass in the data's own order."""
+
+    @abstractmethod
+    def count(self, size: int) -> int:
+        """The number of batches in an epoch."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """The number of examples, windows or steps."""
+
+
+class ExampleSet(Batches):
+    """Separate sequences, each with one target or one a step.
+
+    Args:
+        inputs: encoded, ``[T_i, *]`` each.
+        targets: ``(N, *)``, or a list of ``[T_i, *]`` for one target a step.
+        scores: which steps count, bool ``[T_i]`` each; None means all.
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[Tensor],
+        targets: Tensor | Sequence[Tensor],
+        scores: Sequence[Tensor] | None = None,
+    ) -> None:
+        self.inputs, self.targets, self.scores = list(inputs), targets, scores
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def count(self, size: int) -> int:
+        return -(-len(self) // size)
+
+    def epoch(self, size: int, seed: int, epoch: int) -> Iterator[Batch]:
+        random = np.random.default_rng((seed, epoch))
+        order = random.permutation(len(self))
+        # Rows of like length go together: sort within pools of 20 batches, then shuffle the batches.
+        lengths = np.array([len(sequence) for sequence in self.inputs])
+        pools = [order[k : k + 20 * size] for k in range(0, len(order), 20 * size)]
+        order = np.concatenate([pool[np.argsort(lengths[pool], kind="stable")] for pool in pools])
+        starts = np.arange(0, len(order), size)
+        for start in random.permutation(starts):
+            yield self.batch(order[start : start + size])
+
+    def in_order(self, size: int) -> Iterator[Batch]:
+        for start in range(0, len(self), size):
+            yield self.batch(np.arange(start, min(start + size, len(self))))
+
+    def batch(self, index: np.ndarray) -> Batch:
+        """The examples of an index as one batch."""
+        rows = Ragged.from_list([self.inputs[k] for k in index])
+        if isinstance(self.targets, Tensor):
+            return Batch(rows, self.targets[torch.from_numpy(index)])
+        target = torch.nn.utils.rnn.pad_sequence([self.targets[k] for k in index])
+        if self.scores is None:
+            return Batch(rows, target)
+        return Batch(rows, target, torch.nn.utils.rnn.pad_sequence([self.scores[k] for k in index]))
+
+
+class WindowSet(Batches):
+    """Windows of long series: L steps of history, H steps to forecast.
+
+    Args:
+        inputs: encoded series, ``[T_i, D]`` each.
+        targets: the columns to forecast, encoded, ``[T_i, C]`` each.
+        ranges: first and last step (exclusive) that may be forecast, one pair a series; history may reach
+            back before it.
+        lookback: L.
+        horizon: H.
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[Tensor],
+        targets: Sequence[Tensor],
+        ranges: Sequence[tuple[int, int]],
+        lookback: int,
+        horizon: int,
+    ) -> None:
+        self.lookback, self.horizon = lookback, horizon
+        lengths = [len(series) for series in inputs]
+        offsets = np.cumsum([0, *lengths[:-1]])
+        self.inputs, self.targets = torch.cat(list(inputs)), torch.cat(list(targets))
+        starts = [
+            np.arange(max(first, lookback), last - horizon + 1) + offset
+            for (first, last), offset in zip(ranges, offsets, strict=True)
+        ]
+        self.starts = np.concatenate(starts) if starts else np.zeros(0, dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def count(self, size: int) -> int:
+        return -(-len(self) // size)
+
+    def epoch(self, size: int, seed: int, epoch: int) -> Iterator[Batch]:
+        order = np.random.default_rng((seed, epoch)).permutation(len(self))
+        for start in range(0, len(order), size):
+            yield self._batch(self.starts[order[start : start + size]])
+
+    def in_order(self, size: int) -> Iterator[Batch]:
+        for start in range(0, len(self), size):
+            yield self._batch(self.starts[start : start + size])
+
+    def _batch(self, starts: np.ndarray) -> Batch:
+        first = torch.from_numpy(starts)
+        history = self.inputs[torch.arange(-self.lookback, 0)[:, None] + first]
+        return Batch(Ragged(history), self.targets[first[:, None] + torch.arange(self.horizon)])
+
+
+class StreamSet(Batches):
+    """One long sequence, cut into parallel streams that go on from batch to batch.
+
+    Args:
+        inputs: ``[T, *]``, encoded.
+        targets: ``[T, *]``, one a step.
+        chunk: steps a batch.
+    """
+
+    carries = True
+
+    def __init__(self, inputs: Tensor, targets: Tensor, chunk: int) -> None:
+        self.inputs, self.targets, self.chunk = inputs, targets, chunk
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def count(self, size: int) -> int:
+        return -(-(len(self) // min(size, len(self))) // self.chunk)
+
+    def epoch(self, size: int, seed: int, epoch: int) -> Iterator[Batch]:
+        # Streams begin at another place every epoch, so that their seams do not stand still.
+        rows = min(size, len(self))
+        length = len(self) // rows
+        shift = int(np.random.default_rng((seed, epoch)).integers(len(self)))
+        turned = [torch.roll(part, -shift, 0) for part in (self.inputs, self.targets)]
+        yield from self._streams(turned[0], turned[1], rows, length)
+
+    def in_order(self, size: int) -> Iterator[Batch]:
+        # One stream: its state is the whole past, as when the model runs.
+        yield from self._streams(self.inputs, self.targets, 1, len(self))
+
+    def _streams(self, inputs: Tensor, targets: Tensor, rows: int, length: int) -> Iterator[Batch]:
+        x, y = (p[: rows * length].unflatten(0, (rows, length)).transpose(0, 1) for p in (inputs, targets))
+        for start in range(0, length, self.chunk):
+            stop = min(start + self.chunk, length)
+            yield Batch(Ragged(x[start:stop].contiguous()), y[start:stop].contiguous(), goes_on=start > 0)

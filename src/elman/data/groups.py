@@ -1,0 +1,118 @@
+"""Which rows form which example, and what must hold within one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from elman.core.errors import DataError
+from elman.data.hints import paste
+from elman.data.read import Table
+
+__all__ = ["Groups", "by_id", "check_order", "constant"]
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Which rows form which example: rows ``order[starts[k]:starts[k + 1]]`` form example k."""
+
+    order: NDArray[np.int64]
+    starts: NDArray[np.int64]
+
+    @property
+    def firsts(self) -> NDArray[np.int64]:
+        """The first row of each example, [examples]."""
+        return self.order[self.starts[:-1]]
+
+    def cut(self, rows: NDArray[Any]) -> list[NDArray[Any]]:
+        """Divide values of all rows, [rows, ...], into one array per example."""
+        ordered, ends = rows[self.order], self.starts.tolist()
+        return [ordered[start:end] for start, end in pairwise(ends)]
+
+
+def by_id(names: list[str]) -> tuple[Groups, list[str]]:
+    """Group the rows by name; return the groups and their names, in order of first appearance."""
+    rows = pl.DataFrame({"name": names, "row": np.arange(len(names))})
+    found = rows.group_by("name", maintain_order=True).agg(pl.col("row"))
+    lengths = found["row"].list.len().to_numpy()
+    starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+    return Groups(found["row"].explode().to_numpy(), starts), found["name"].to_list()
+
+
+def check_order(table: Table, groups: Groups, clock: NDArray[Any], time: str, id: str | None) -> None:
+    """Raise :class:`DataError` for the first row whose time is not after the one before it in its example.
+
+    Args:
+        table: the table.
+        groups: which rows form which example.
+        clock: the time of each row, [rows].
+        time, id: the columns, for messages.
+    """
+    ordered = clock[groups.order]
+    inside = np.ones(len(ordered), dtype=bool)
+    inside[groups.starts[:-1]] = False
+    stuck = np.flatnonzero(inside[1:] & (ordered[1:] <= ordered[:-1])) + 1
+    if not stuck.size:
+        return
+    place = int(stuck[0])
+    row, before = int(groups.order[place]), int(groups.order[place - 1])
+    cells, line = table.frame.get_column(time), int(table.lines[before])
+    within = f" within the id '{table.frame.get_column(id)[row]}'" if id else ""
+    several = "" if id else " If the file holds several series, tell them apart with --id COLUMN."
+    keys = [id, time] if id else [time]
+    if ordered[place] == ordered[place - 1]:
+        once = paste(table.file, f".unique({keys!r}, keep='first', maintain_order=True)", "unique")
+        message = (
+            f"the time '{cells[row]}' is in line {line} already{within}.{several} To keep the first: {once}"
+        )
+    else:
+        message = (
+            f"time goes back{within}: '{cells[row]}' after '{cells[before]}' in line {line}.{several} To "
+            f"sort: {paste(table.file, f'.sort({keys!r})', 'sorted')}"
+        )
+    raise DataError(message, file=table.file, row=int(table.lines[row]), column=time)
+
+
+def constant(
+    table: Table, rows: list[str] | NDArray[np.float64], name: str, option: str, groups: Groups
+) -> NDArray[Any]:
+    """Return the one value of each example, [examples].
+
+    Args:
+        table: the table.
+        rows: the value of each row.
+        name, option: the column and what names it, for messages.
+        groups: which rows form which example.
+
+    Raises:
+        DataError: a row differs from the first of its example.
+    """
+    values = np.asarray(rows, dtype=object if isinstance(rows, list) else np.float64)
+    first = values[groups.firsts]
+    ordered = values[groups.order]
+    owner = np.repeat(np.arange(len(first)), np.diff(groups.starts))
+    other = np.flatnonzero(ordered != first[owner])
+    if other.size:
+        row, start = int(groups.order[other[0]]), int(groups.firsts[owner[other[0]]])
+        instead = _instead(table, name, option)
+        raise DataError(
+            f"{option} must be constant within one id, but it is '{values[row]}' here and "
+            f"'{values[start]}' in line {table.lines[start]}; {instead}",
+            file=table.file,
+            row=int(table.lines[row]),
+            column=name,
+        )
+    return first
+
+
+def _instead(table: Table, name: str, option: str) -> str:
+    if option == "--split":
+        return "give every row of an id the same part, or cut by time: --split 0.9"
+    if table.frame.schema[name].is_numeric():
+        return f"for a value at every step write --to next:{name} or --to future:24:{name}"
+    return "correct it, or name an --id whose rows share it"

@@ -1,0 +1,405 @@
+"""From files to encoded training, validation and test data: read, assign roles, split, fit the kinds, encode."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from elman.core.errors import DataError, InputError
+from elman.data.batch import Batches, ExampleSet, StreamSet, WindowSet
+from elman.data.read import read
+from elman.data.roles import Examples, Roles, assemble
+from elman.data.split import Split, TimeSplit, is_rule, split_examples, split_time
+from elman.model.grammar import Part, check_pair, parse_source, parse_target
+from elman.model.kinds.label import LabelOut
+from elman.model.kinds.number import NumberOut
+from elman.model.kinds.series import SeriesIn
+from elman.model.kinds.text import TextIn, TokenOut
+
+__all__ = [
+    "Prepared",
+    "Request",
+    "encode_examples",
+    "encode_windows",
+    "next_tokens",
+    "next_values",
+    "part_of",
+    "prepare",
+    "stream",
+]
+
+_CHUNK = 128
+"""Steps of a training piece where a long sequence is cut (truncated backpropagation through time)."""
+
+Input = SeriesIn | TextIn
+Output = LabelOut | NumberOut | TokenOut
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to prepare, in the words of the command line.
+
+    Attributes:
+        file: the data.
+        source: the ``--from`` side.
+        target: the ``--to`` side.
+        id: column that says which rows form a sequence.
+        time: column of each row's time.
+        split: column, fractions or dates.
+        valid: a file of its own for validation.
+        test: a file of its own for the test.
+        lookback: steps of history of a forecast; None chooses.
+        seed: of random splits.
+    """
+
+    file: str
+    source: str
+    target: str
+    id: str | None = None
+    time: str | None = None
+    split: str | None = None
+    valid: str | None = None
+    test: str | None = None
+    lookback: int | None = None
+    seed: int = 0
+
+
+@dataclass
+class Prepared:
+    """Encoded data and what was learnt about it.
+
+    Attributes:
+        source: the ``--from`` part with its columns resolved.
+        target: the ``--to`` part with its columns resolved.
+        input: the kind read, fit on the training part only.
+        output: the kind predicted, fit on the training part only.
+        train: for training.
+        valid: for early stopping.
+        test: for the final score; None where the split leaves none.
+        lookback: steps of history of a forecast, else 0.
+        notes: what was chosen for the user, in sentences.
+    """
+
+    source: Part
+    target: Part
+    input: Input
+    output: Output
+    train: Batches
+    valid: Batches
+    test: Batches | None
+    lookback: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+def prepare(request: Request) -> Prepared:
+    """Read, split, fit and encode; see :class:`Request`. Raises DataError and InputError with what to mend."""
+    (source,), target = parse_source(request.source)[:1], parse_target(request.target)
+    check_pair(parse_source(request.source), target)
+    parts = _files(request, source, target)
+    main = parts[0]
+    source = Part(source.kind, source.variant, main.columns)
+    target = Part(target.kind, target.variant, main.target_columns, target.horizon)
+    if target.kind in ("label", "number"):
+        made = _one_answer(request, source, target, parts)
+    elif target.kind == "future":
+        made = _forecast(request, source, target, parts)
+    elif source.kind == "text":
+        made = _next_token(request, source, target, parts)
+    else:
+        made = _next_value(request, source, target, parts)
+    made.notes[:0] = main.notes
+    return made
+
+
+def part_of(kind: Input) -> Part:
+    """The ``--from`` part that reads what this kind was fit on."""
+    if isinstance(kind, TextIn):
+        return Part("text", kind.variant, (kind.column,))
+    return Part("series", "", tuple(kind.columns))
+
+
+Parts = tuple[Examples, Examples | None, Examples | None]
+
+
+def _files(request: Request, source: Part, target: Part) -> Parts:
+    """The examples of the main file and, where there are such, of the validation and test files."""
+    by_column = request.split is not None and not is_rule(request.split)
+    if request.split and request.test and not by_column:
+        raise InputError("--split and --test both say what the test part is; leave one of them out")
+    roles = Roles(request.id, request.time, request.split if by_column else None)
+    main = assemble(read(request.file), source, target, roles)
+    if not len(main):
+        raise DataError("no example in it; the file has no rows", file=request.file)
+    fixed = Part(source.kind, source.variant, main.columns)
+    goal = Part(target.kind, target.variant, main.target_columns, target.horizon)
+    others = [
+        assemble(read(path), fixed, goal, Roles(request.id, request.time)) if path else None
+        for path in (request.valid, request.test)
+    ]
+    return main, others[0], others[1]
+
+
+# One answer a sequence ----------------------------------------------------------------------------------------
+
+
+def _one_answer(request: Request, source: Part, target: Part, parts: Parts) -> Prepared:
+    split = _split(request, parts, stratify=target.kind == "label")
+    kind = _fit_input(split.train, source)
+    output: LabelOut | NumberOut
+    if target.kind == "label":
+        output = LabelOut.fit(split.train.targets or [], target.columns[0])
+    else:
+        output = NumberOut.fit([np.stack(split.train.targets or [])], target.columns)
+    sets = [
+        encode_examples(kind, output, part, seen=split.train is not part)
+        for part in (split.train, split.valid)
+    ]
+    test = None if split.test is None else encode_examples(kind, output, split.test)
+    return Prepared(source, target, kind, output, sets[0], sets[1], test, notes=[split.how])
+
+
+def _split(request: Request, parts: Parts, *, stratify: bool) -> Split:
+    """Divide examples, where files of their own give the validation or test part."""
+    main, valid, test = parts
+    rule = request.split if request.split and is_rule(request.split) else None
+    if valid is not None and test is not None:
+        return Split(main, valid, test, "the parts as the files give them")
+    if test is not None:
+        # All that is not test is for training but a tenth.
+        inner = split_examples(main, "0.9", seed=request.seed, stratify=stratify)
+        if inner.test is None:
+            raise AssertionError("a fraction below 1 leaves a part")
+        joined = _joined(inner.train, inner.valid)
+        return Split(
+            joined, inner.test, test, "test as the file gives it; a tenth of the training file validates"
+        )
+    made = split_examples(main, rule, seed=request.seed, stratify=stratify)
+    if valid is not None:
+        return Split(
+            _joined(made.train, made.valid), valid, made.test, "validation as the file gives it; " + made.how
+        )
+    return made
+
+
+def _joined(a: Examples, b: Examples) -> Examples:
+    def both(x: list[object] | None, y: list[object] | None) -> list[object] | None:
+        return None if x is None or y is None else [*x, *y]
+
+    return Examples(
+        inputs=[*a.inputs, *b.inputs],
+        targets=both(a.targets, b.targets),
+        ids=[*a.ids, *b.ids],
+        times=None if a.times is None or b.times is None else [*a.times, *b.times],
+        where=[*a.where, *b.where],
+        steps=[*a.steps, *b.steps],
+        split=None if a.split is None or b.split is None else [*a.split, *b.split],
+        columns=a.columns,
+        target_columns=a.target_columns,
+        notes=a.notes,
+    )
+
+
+def encode_examples(
+    kind: Input, output: LabelOut | NumberOut, ex: Examples, *, seen: bool = True
+) -> ExampleSet:
+    """Encode whole sequences with one target each; a label that training never saw is an error."""
+    inputs = [kind.encode(raw) for raw in ex.inputs]
+    targets = ex.targets or []
+    if isinstance(output, NumberOut):
+        return ExampleSet(inputs, output.encode(np.stack(targets)).unsqueeze(1))
+    numbers = output.encode(targets)
+    unseen = (numbers < 0).nonzero().flatten().tolist()
+    if unseen and seen:
+        file, line = ex.where[unseen[0]]
+        known = ", ".join(output.classes[:8]) + (", ..." if len(output.classes) > 8 else "")
+        raise DataError(
+            f"label '{targets[unseen[0]]}' ({len(unseen)} of {len(numbers)} examples) does not occur in "
+            f"the training part, which has: {known}. Drop these rows, or put examples of it into the "
+            "training part",
+            file=file,
+            row=line,
+            column=output.column,
+        )
+    return ExampleSet(inputs, numbers)
+
+
+def _fit_input(train: Examples, source: Part) -> Input:
+    if source.kind == "text":
+        return TextIn.fit(train.inputs, source.columns[0], "char" if source.variant else "")
+    if not any(len(sequence) for sequence in train.inputs):
+        raise DataError("every training sequence is empty; nothing to learn from", file=train.where[0][0])
+    return SeriesIn.fit(train.inputs, source.columns)
+
+
+# Forecasts ----------------------------------------------------------------------------------------------------
+
+
+def _forecast(request: Request, source: Part, target: Part, parts: Parts) -> Prepared:
+    main = parts[0]
+    lengths = [len(series) for series in main.inputs]
+    horizon = target.horizon
+    split = _ranges(request, parts, lengths)
+    lookback = request.lookback or _lookback(horizon, [r[1] for r in split.ranges])
+    usable = [k for k, (_, a, _, _) in enumerate(split.ranges) if a >= lookback + horizon]
+    if lookback < 1 or not usable:
+        k = int(np.argmax(lengths))
+        longest = max(a for _, a, _, _ in split.ranges)
+        raise DataError(
+            f"a forecast of {horizon} steps needs a history of at least {horizon} steps before it, and "
+            f"both must lie in the training part; the longest training part (of '{main.ids[k]}') has "
+            f"{longest} steps. Take a shorter horizon, such as --to future:{max(1, longest // 4)}"
+            + (f", or a shorter --lookback than {request.lookback}" if request.lookback else ""),
+            file=main.where[k][0],
+        )
+    train = [series[: split.ranges[k][1]] for k, series in enumerate(main.inputs)]
+    kind = SeriesIn.fit([train[k] for k in usable], source.columns)
+    output = _numbers_after(main, split, source, target)
+    sets = [
+        encode_windows(kind, output, main, lookback, [(r[part], r[part + 1]) for r in split.ranges])
+        for part in range(3)
+    ]
+    valid = _windows_of(parts[1], kind, output, lookback) or sets[1]
+    test = _windows_of(parts[2], kind, output, lookback) or sets[2]
+    notes = [split.how, f"every forecast reads the last {lookback} steps"]
+    if len(usable) < len(lengths):
+        notes.append(f"{len(lengths) - len(usable)} of {len(lengths)} series are too short to train on")
+    if not len(valid):
+        raise DataError(
+            f"the validation part has no room for a forecast of {horizon} steps; take a shorter horizon "
+            "or another --split, such as 0.6,0.2,0.2",
+            file=main.where[0][0],
+        )
+    return Prepared(
+        source, target, kind, output, sets[0], valid, test if len(test) else None, lookback, notes
+    )
+
+
+def _ranges(request: Request, parts: Parts, lengths: list[int]) -> TimeSplit:
+    rule = request.split
+    if rule is not None and not is_rule(rule):
+        raise InputError(f"--split {rule}: series are cut by time; write fractions (0.7,0.1,0.2) or dates")
+    if rule is None and parts[1] is not None and parts[2] is not None:
+        return TimeSplit([(0, n, n, n) for n in lengths], "the parts as the files give them")
+    made = split_time(parts[0], rule, lengths)
+    if parts[2] is not None:
+        # The whole file is for training and validation.
+        cut = [(0, int(n * 0.9), n, n) for n in lengths]
+        return TimeSplit(cut, "the last tenth of every series validates; test as the file gives it")
+    return made
+
+
+def _lookback(horizon: int, available: Sequence[int]) -> int:
+    """Twice the horizon and at least 96 steps, but never more than half of what the training part leaves."""
+    return min(max(2 * horizon, 96), (max(available) - horizon) // 2)
+
+
+def _numbers_after(main: Examples, split: TimeSplit, source: Part, target: Part) -> NumberOut:
+    """The output of series that go on: predicted as a change from the last value where that is an input."""
+    targets = [t[: r[1]] for t, r in zip(main.targets or [], split.ranges, strict=True)]
+    known = all(column in source.columns for column in target.columns)
+    anchors = [source.columns.index(column) for column in target.columns] if known else []
+    return NumberOut.fit(targets, target.columns, horizon=target.horizon or 1, anchors=anchors)
+
+
+def encode_windows(
+    kind: SeriesIn,
+    output: NumberOut,
+    ex: Examples,
+    lookback: int,
+    ranges: Sequence[tuple[int, int]] | None = None,
+) -> WindowSet:
+    """Encode series for forecasting; without ranges every step that has enough history is forecast."""
+    inputs = [kind.encode(series) for series in ex.inputs]
+    targets = [output.encode(series) for series in ex.targets or []]
+    spans = ranges or [(0, len(series)) for series in inputs]
+    return WindowSet(inputs, targets, spans, lookback, output.horizon)
+
+
+def _windows_of(ex: Examples | None, kind: SeriesIn, output: NumberOut, lookback: int) -> WindowSet | None:
+    return None if ex is None else encode_windows(kind, output, ex, lookback)
+
+
+# What comes next ----------------------------------------------------------------------------------------------
+
+
+def _next_value(request: Request, source: Part, target: Part, parts: Parts) -> Prepared:
+    main = parts[0]
+    split = _ranges(request, parts, [len(series) for series in main.inputs])
+    kind = SeriesIn.fit([s[: r[1]] for s, r in zip(main.inputs, split.ranges, strict=True)], source.columns)
+    output = _numbers_after(main, split, source, target)
+    sets = [
+        next_values(kind, output, main, [(r[part], r[part + 1]) for r in split.ranges]) for part in range(3)
+    ]
+    others = [None if ex is None else next_values(kind, output, ex) for ex in parts[1:]]
+    train = _pieces(sets[0])
+    valid, test = others[0] or sets[1], others[1] or sets[2]
+    return Prepared(
+        source, target, kind, output, train, valid, test if len(test) else None, notes=[split.how]
+    )
+
+
+def next_values(
+    kind: SeriesIn, output: NumberOut, ex: Examples, ranges: Sequence[tuple[int, int]] | None = None
+) -> ExampleSet:
+    """Encode series and, for every step, the values one step later; only steps within the ranges count."""
+    inputs, targets, scores = [], [], []
+    for k, (raw, wanted) in enumerate(zip(ex.inputs, ex.targets or [], strict=True)):
+        first, last = (0, len(raw)) if ranges is None else ranges[k]
+        if last - max(first, 1) < 1:
+            continue
+        inputs.append(kind.encode(raw)[: last - 1])
+        targets.append(output.encode(wanted)[1:last].unsqueeze(1))
+        scores.append(torch.arange(1, last) >= first)
+    return ExampleSet(inputs, targets, scores)
+
+
+def _pieces(whole: ExampleSet) -> ExampleSet:
+    """Long sequences cut into pieces for training."""
+    inputs: list[Tensor] = []
+    targets: list[Tensor] = []
+    for x, y in zip(whole.inputs, whole.targets, strict=True):
+        inputs += x.split(_CHUNK)
+        targets += y.split(_CHUNK)
+    return ExampleSet(inputs, targets)
+
+
+def _next_token(request: Request, source: Part, target: Part, parts: Parts) -> Prepared:
+    main = parts[0]
+    if len(main) > 1:
+        split = _split(request, parts, stratify=False)
+        kind = _fit_input(split.train, source)
+        if not isinstance(kind, TextIn):
+            raise AssertionError("text is read as text")
+        output = TokenOut(size=kind.width, separate=True)
+        train, valid = next_tokens(kind, split.train), next_tokens(kind, split.valid)
+        test = None if split.test is None else next_tokens(kind, split.test)
+        return Prepared(source, target, kind, output, train, valid, test, notes=[split.how])
+    text = main.inputs[0]
+    variant = "char" if source.variant else ""
+    tokens = TextIn(column="", variant=variant, vocabulary=[]).split(text)
+    times = _ranges(request, parts, [len(tokens)])
+    _, a, b, c = times.ranges[0]
+    # Words are put together again for the vocabulary, which is learnt from the training part alone.
+    kind = TextIn.fit([("" if variant else " ").join(tokens[:a])], source.columns[0], variant)
+    numbers = kind.encode(text)
+    others = [None if ex is None else stream(kind.encode(ex.inputs[0])) for ex in parts[1:]]
+    valid_set = others[0] or stream(numbers[a - 1 : b])
+    test_set = others[1] or (stream(numbers[b - 1 : c]) if c > b else None)
+    output = TokenOut(size=kind.width)
+    return Prepared(source, target, kind, output, stream(numbers[:a]), valid_set, test_set, notes=[times.how])
+
+
+def next_tokens(kind: TextIn, ex: Examples) -> ExampleSet:
+    """Encode separate texts: from the end mark through every token to the end mark."""
+    end = torch.ones(1, dtype=torch.int64)
+    whole = [torch.cat([end, kind.encode(text), end]) for text in ex.inputs]
+    return ExampleSet([text[:-1] for text in whole], [text[1:] for text in whole])
+
+
+def stream(numbers: Tensor) -> StreamSet:
+    """One long text as a stream: every token and the one behind it."""
+    return StreamSet(numbers[:-1], numbers[1:], _CHUNK)

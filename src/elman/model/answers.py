@@ -1,0 +1,64 @@
+"""What a trained model says of encoded data: chances of classes, quantiles of numbers."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from elman.core.errors import InputError
+from elman.core.ragged import Ragged
+from elman.core.state import State
+from elman.model.kinds.label import LabelHead
+from elman.model.kinds.number import LEVELS, NumberHead, NumberOut
+from elman.model.network import SequenceModel
+
+__all__ = ["chances", "margin_of", "next_quantiles", "quantiles"]
+
+
+def chances(model: SequenceModel, ragged: Ragged) -> Tensor:
+    """Probabilities of the classes, ``(B, K)``."""
+    if not isinstance(model.head, LabelHead):
+        raise InputError("this model predicts no label")
+    return model.head.chances(model.summary(ragged))
+
+
+def quantiles(model: SequenceModel, ragged: Ragged, *, widened: bool = True) -> Tensor:
+    """Quantiles of one answer a sequence, ``(B, H, C, Q)``, in units of the target's scale.
+
+    Args:
+        model: predicts numbers, one answer a sequence.
+        ragged: encoded inputs.
+        widened: whether the margin learnt on the validation part is added.
+    """
+    head = _numbers(model)
+    found = head.quantiles(model.summary(ragged))
+    start = model.anchor(ragged)
+    found = found if start is None else found + start[..., None]
+    return found + margin_of(model, found) if widened else found
+
+
+def next_quantiles(model: SequenceModel, ragged: Ragged, state: State = None) -> tuple[Tensor, State]:
+    """Quantiles of the value after every step, ``(T, B, C, Q)``, and the state; see :func:`quantiles`."""
+    head = _numbers(model)
+    features, state = model.features(ragged, state)
+    found = head.quantiles(features.values.flatten(0, 1)).unflatten(0, features.values.shape[:2])
+    start = model.anchor(ragged)
+    found = found if start is None else found + start[..., None]
+    return (found + margin_of(model, found)).squeeze(2), state
+
+
+def margin_of(model: SequenceModel, like: Tensor) -> Tensor:
+    """What to add to ``(..., H, C, Q)``: outwards from the median, growing with the level's distance from it."""
+    out = model.config.output
+    if not isinstance(out, NumberOut) or not out.margin:
+        return like.new_zeros(())
+    margin = like.new_tensor(out.margin).reshape(out.horizon, len(out.columns), 1)
+    # The margin belongs to the 10 % and 90 % levels; the others move in proportion.
+    away = (like.new_tensor(LEVELS) - 0.5) / 0.4
+    return margin * away
+
+
+def _numbers(model: SequenceModel) -> NumberHead:
+    if not isinstance(model.head, NumberHead):
+        raise InputError("this model predicts no numbers")
+    return model.head

@@ -1,0 +1,67 @@
+"""Writing on: a text model continues a prompt, token by token."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from elman.core.errors import InputError
+from elman.core.ragged import Ragged
+from elman.model.kinds.text import TextIn, TokenHead, TokenOut
+from elman.model.network import SequenceModel
+
+__all__ = ["continue_text"]
+
+
+@torch.inference_mode()
+def continue_text(
+    model: SequenceModel,
+    prompt: str,
+    length: int,
+    *,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    seed: int = 0,
+) -> Iterator[str]:
+    """Yield what the model writes after a prompt, one token's text at a time.
+
+    Args:
+        model: trained with ``--to next`` on text.
+        prompt: may be empty.
+        length: tokens to write at the most; an end mark stops before.
+        temperature: 0 takes the likeliest token; 1 samples from the model's own distribution.
+        top_k: sample among the k likeliest only; 0 for all.
+        seed: the same seed writes the same text.
+    """
+    kind = model.config.input
+    if not isinstance(kind, TextIn) or not isinstance(model.head, TokenHead):
+        raise InputError("this model predicts no text; train one with --from text.char --to next")
+    for name, value, least in (("length", length, 1), ("temperature", temperature, 0), ("top_k", top_k, 0)):
+        if value < least:
+            raise InputError(f"{name}: expected at least {least}, got {value}")
+    model.eval()
+    device = next(model.parameters()).device
+    generator = torch.Generator(device).manual_seed(seed)
+    given = _start(model, kind, prompt)
+    features, state = model.features(Ragged(given[:, None].to(device)))
+    # The first word after a prompt of words is set off by a space, like all others.
+    gap = "" if kind.variant == "char" or not prompt or prompt[-1:].isspace() else " "
+    for _ in range(length):
+        token = model.head.sample(
+            features.values[-1], temperature=temperature, top_k=top_k, generator=generator
+        )
+        if int(token) == 1:
+            return
+        yield gap + kind.decode([int(token)])
+        gap = "" if kind.variant == "char" else " "
+        features, state = model.features(Ragged(token[:, None].to(device)), state)
+
+
+def _start(model: SequenceModel, kind: TextIn, prompt: str) -> torch.Tensor:
+    """What the model reads first: the end mark before separate texts, a new line where there is nothing else."""
+    given = kind.encode(prompt)
+    out = model.config.output
+    if isinstance(out, TokenOut) and out.separate:
+        return torch.cat([torch.ones(1, dtype=torch.int64), given])
+    return given if len(given) else torch.tensor([kind.vocabulary.index("\n") if "\n" in kind.vocabulary else 2])

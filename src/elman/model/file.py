@@ -1,0 +1,164 @@
+"""A model on disk: a folder of three files that hold numbers and words, never code.
+
+``model.safetensors`` (weights), ``config.json`` (a strict schema) and ``manifest.json`` (format, sizes and
+sha256 of the other two, and of itself). It is written beside its place, flushed to the disk, and renamed, so
+that a crash or a full disk leaves the model that was there before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+from elman.core.errors import InputError, ModelFileError
+from elman.core.cells.elman import ElmanCell
+from elman.model.network import Cells, ModelConfig, SequenceModel
+
+__all__ = ["FORMAT", "load_model", "save_model", "write_folder"]
+
+FORMAT = 1
+"""The version of the folder's format; a model of a newer one is refused."""
+
+_WEIGHTS, _CONFIG, _MANIFEST = "model.safetensors", "config.json", "manifest.json"
+
+
+def save_model(model: SequenceModel, path: str | Path) -> None:
+    """Write a model folder, in place of one that may stand there.
+
+    Raises:
+        InputError: the model holds a function without a name, so it could not be loaded again.
+        ModelFileError: the disk is full or not writable; what stood at ``path`` is untouched.
+    """
+    for name, part in model.named_modules():
+        if isinstance(part, ElmanCell) and not isinstance(part.nonlinearity, str):
+            raise InputError(f"{name}: its nonlinearity is a function of your own and cannot be saved; use a name")
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    files = {
+        _WEIGHTS: save_tensors(weights),
+        _CONFIG: model.config.model_dump_json(indent=1).encode(),
+    }
+    listed = {name: {"bytes": len(data), "sha256": _digest(data)} for name, data in files.items()}
+    files[_MANIFEST] = _sealed({"format": FORMAT, "files": listed})
+    write_folder(Path(path), files)
+
+
+def write_folder(path: Path, files: dict[str, bytes]) -> None:
+    """Put a folder of files in place as a whole, or leave everything as it was."""
+    path = path.absolute()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent))
+    except OSError as error:
+        raise ModelFileError(f"{path}: cannot write here ({error.strerror})") from error
+    try:
+        for name, data in files.items():
+            with open(fresh / name, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        fresh.chmod(0o755)
+        _swap(fresh, path)
+    except OSError as error:
+        kept = "; the model that was there is unchanged" if path.exists() else ""
+        raise ModelFileError(f"{path}: could not be saved ({error.strerror}){kept}. Make room and try again") from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _swap(fresh: Path, path: Path) -> None:
+    """Rename ``fresh`` to ``path``; a folder that stands there steps aside first and comes back on failure."""
+    if not path.exists():
+        os.rename(fresh, path)
+        return
+    aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".old", dir=path.parent))
+    os.rename(path, aside / "kept")
+    try:
+        os.rename(fresh, path)
+    except OSError:
+        os.rename(aside / "kept", path)
+        raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def load_model(path: str | Path, cells: Cells | None = None) -> SequenceModel:
+    """Read a model folder and check every byte of it; nothing in it is executed.
+
+    Args:
+        path: the folder.
+        cells: cells of your own by the names the model was trained with.
+
+    Raises:
+        ModelFileError: missing, damaged, truncated, or of a newer version.
+    """
+    folder = Path(path)
+    if not (folder / _MANIFEST).is_file():
+        raise ModelFileError(f"{folder}: no model here (it has no {_MANIFEST}); give the folder that elman train made")
+    listed = _manifest(folder)
+    files = {name: _checked(folder, name, listed) for name in (_WEIGHTS, _CONFIG)}
+    try:
+        config = ModelConfig.model_validate_json(files[_CONFIG])
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ModelFileError(f"{folder / _CONFIG}: {place}: {first['msg']}") from error
+    model = SequenceModel(config, cells)
+    try:
+        model.load_state_dict(load_tensors(files[_WEIGHTS]))
+    except (SafetensorError, RuntimeError) as error:
+        raise ModelFileError(f"{folder / _WEIGHTS}: does not fit its config.json: {error}") from error
+    return model.eval()
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    path = folder / _MANIFEST
+    data = path.read_bytes()
+    try:
+        manifest = json.loads(data)
+        version, listed = manifest["format"], manifest["files"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelFileError(f"{path}: damaged; restore the folder from a copy, or train again") from error
+    if isinstance(version, int) and version > FORMAT:
+        raise ModelFileError(
+            f"{folder}: made by a newer elman (format {version}, this one reads up to {FORMAT}): pip install -U elman"
+        )
+    if data != _sealed({"format": version, "files": listed}):
+        raise ModelFileError(f"{path}: damaged; restore the folder from a copy, or train again")
+    fields: dict[str, Any] = listed
+    return fields
+
+
+def _checked(folder: Path, name: str, listed: dict[str, Any]) -> bytes:
+    path = folder / name
+    if not path.is_file():
+        raise ModelFileError(f"{path}: missing; restore the folder from a copy, or train again")
+    data = path.read_bytes()
+    expected = listed[name]
+    if len(data) != expected["bytes"]:
+        raise ModelFileError(
+            f"{path}: truncated or changed: {len(data)} bytes, expected {expected['bytes']}; "
+            "restore the folder from a copy, or train again"
+        )
+    if _digest(data) != expected["sha256"]:
+        raise ModelFileError(f"{path}: damaged (its sha256 does not fit); restore it from a copy, or train again")
+    return data
+
+
+def _sealed(manifest: dict[str, Any]) -> bytes:
+    """The manifest's one and only spelling, with its own checksum, so that a flip of any bit shows."""
+    body = json.dumps(manifest, sort_keys=True)
+    return (json.dumps({**manifest, "self": _digest(body.encode())}, sort_keys=True, indent=1) + "\n").encode()
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

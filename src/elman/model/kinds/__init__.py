@@ -1,0 +1,1 @@
+"""Kinds of data, one file each: how they are encoded (in) and how they are predicted (out)."""

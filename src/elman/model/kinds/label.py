@@ -1,0 +1,64 @@
+"""One class out of several as output."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from elman.core.errors import InputError
+from elman.model.kinds.schema import Schema
+
+__all__ = ["LabelHead", "LabelOut"]
+
+
+class LabelOut(Schema):
+    """The classes, in sorted order.
+
+    Attributes:
+        column: where the labels stood.
+        classes: K names.
+    """
+
+    kind: Literal["label"] = "label"
+    column: str
+    classes: list[str]
+
+    @classmethod
+    def fit(cls, labels: Sequence[str], column: str) -> LabelOut:
+        """Collect the classes of the training examples; one alone is an error."""
+        classes = sorted(set(labels), key=lambda name: (len(name), name) if name.isdigit() else (0, name))
+        if len(classes) < 2:
+            raise InputError(
+                f"column '{column}' holds one class only ('{classes[0]}') in the training part: nothing to tell "
+                "apart. Check the column, or the split"
+            )
+        return cls(column=column, classes=classes)
+
+    def encode(self, labels: Sequence[str]) -> Tensor:
+        """Numbers of labels, int64 ``(N,)``; -1 for a label that training never saw."""
+        index = {name: n for n, name in enumerate(self.classes)}
+        return torch.tensor([index.get(label, -1) for label in labels], dtype=torch.int64)
+
+
+class LabelHead(nn.Module):
+    """``softmax(W f + b)`` over K classes; the loss is the negative log-likelihood in nats.
+
+    Args:
+        width: F, the number of features.
+        out: its settings.
+    """
+
+    def __init__(self, width: int, out: LabelOut) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width, len(out.classes))
+
+    def loss(self, features: Tensor, target: Tensor) -> Tensor:
+        """Nats of every example: ``(N, F)`` and int64 ``(N,)`` to ``(N,)``."""
+        return nn.functional.cross_entropy(self.linear(features), target, reduction="none")
+
+    def chances(self, features: Tensor) -> Tensor:
+        """Probabilities ``(N, K)``."""
+        return torch.softmax(self.linear(features), dim=-1)

@@ -1,0 +1,124 @@
+"""Text as input, by words or by characters, and as what comes next."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from elman.core.errors import InputError
+from elman.model.kinds.schema import Schema
+
+__all__ = ["END", "UNKNOWN", "TextIn", "TokenHead", "TokenOut"]
+
+UNKNOWN, END = "<unknown>", "<end>"
+_WORDS = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[^\w\s]|_")
+
+
+class TextIn(Schema):
+    """A vocabulary learnt from the training texts.
+
+    Attributes:
+        column: where the text stood.
+        variant: ``char`` for characters, empty for lower-cased words and punctuation marks.
+        vocabulary: tokens by number; number 0 is the unknown token, number 1 begins and ends a text.
+    """
+
+    kind: Literal["text"] = "text"
+    column: str
+    variant: Literal["", "char"]
+    vocabulary: list[str]
+
+    @classmethod
+    def fit(
+        cls, texts: Sequence[str], column: str, variant: Literal["", "char"], *, least: int = 2, most: int = 50_000
+    ) -> TextIn:
+        """Count tokens and keep those seen ``least`` times (all characters), ``most`` at the most."""
+        counts = Counter(token for text in texts for token in _split(text, variant))
+        kept = [token for token, n in counts.most_common(most) if n >= (1 if variant == "char" else least)]
+        if not kept:
+            raise InputError("the training texts hold no token that occurs often enough to learn from")
+        return cls(column=column, variant=variant, vocabulary=[UNKNOWN, END, *sorted(kept)])
+
+    @property
+    def width(self) -> int:
+        """V, the number of tokens."""
+        return len(self.vocabulary)
+
+    def split(self, text: str) -> list[str]:
+        """Cut a text into tokens."""
+        return _split(text, self.variant)
+
+    def encode(self, text: str) -> Tensor:
+        """The numbers of a text's tokens, int64 ``[T]``."""
+        index = self._index
+        return torch.tensor([index.get(token, 0) for token in self.split(text)], dtype=torch.int64)
+
+    def unknown(self, text: str) -> list[str]:
+        """The tokens of a text that training never saw, each once, in order."""
+        index = self._index
+        return list(dict.fromkeys(token for token in self.split(text) if token not in index))
+
+    def decode(self, numbers: Sequence[int]) -> str:
+        """The text of token numbers, without the marks of its end."""
+        tokens = [self.vocabulary[n] for n in numbers if n != 1]
+        tokens = ["\N{REPLACEMENT CHARACTER}" if token == UNKNOWN else token for token in tokens]
+        return ("" if self.variant == "char" else " ").join(tokens)
+
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        return {token: n for n, token in enumerate(self.vocabulary)}
+
+
+class TokenOut(Schema):
+    """What comes next in a text: a distribution over the input's own tokens.
+
+    Attributes:
+        size: V, the number of tokens.
+        separate: whether training saw separate texts, each between two end marks, or one long text.
+    """
+
+    kind: Literal["token"] = "token"
+    size: int
+    separate: bool = False
+
+
+class TokenHead(nn.Module):
+    """``softmax(W f + b)`` over V tokens; the loss is the negative log-likelihood in nats a token.
+
+    Args:
+        width: F, the number of features.
+        out: its settings.
+    """
+
+    def __init__(self, width: int, out: TokenOut) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width, out.size)
+
+    def loss(self, features: Tensor, target: Tensor) -> Tensor:
+        """Nats of every token: ``(N, F)`` and int64 ``(N,)`` to ``(N,)``."""
+        return nn.functional.cross_entropy(self.linear(features), target, reduction="none")
+
+    def sample(self, features: Tensor, *, temperature: float, top_k: int, generator: torch.Generator) -> Tensor:
+        """Draw one token a row, ``(N, F)`` to int64 ``(N,)``; temperature 0 takes the likeliest.
+
+        The unknown token is never drawn.
+        """
+        logits = self.linear(features)
+        logits[:, 0] = -torch.inf
+        if temperature == 0:
+            return logits.argmax(-1)
+        if top_k:
+            lowest = logits.topk(min(top_k, logits.shape[-1])).values[:, -1:]
+            logits = logits.masked_fill(logits < lowest, -torch.inf)
+        chances = torch.softmax(logits / temperature, dim=-1)
+        return torch.multinomial(chances, 1, generator=generator).squeeze(-1)
+
+
+def _split(text: str, variant: str) -> list[str]:
+    return list(text) if variant == "char" else _WORDS.findall(text.lower())

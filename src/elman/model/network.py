@@ -1,0 +1,205 @@
+"""The network between the kinds: embedding, recurrent layers, readout, head, built from settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from elman.core.cells import init
+from elman.core.cells.base import Cell
+from elman.core.cells.elman import ElmanCell
+from elman.core.cells.gru import GRUCell
+from elman.core.cells.lstm import LSTMCell
+from elman.core.cells.wrap import Residual
+from elman.core.errors import InputError, nearest
+from elman.core.layers.readout import readout
+from elman.core.layers.stack import Bidirectional, LockedDropout, Recurrent, Stack
+from elman.core.ragged import Ragged
+from elman.core.stage import PerStep, Stage
+from elman.core.state import State
+from elman.model.feedforward import FeedForward
+from elman.model.kinds.label import LabelHead, LabelOut
+from elman.model.kinds.number import NumberHead, NumberOut
+from elman.model.kinds.schema import Schema
+from elman.model.kinds.series import SeriesIn
+from elman.model.kinds.text import TextIn, TokenHead, TokenOut
+
+__all__ = ["CELLS", "Cells", "ModelConfig", "NetConfig", "SequenceModel"]
+
+CELLS = ("gru", "lstm", "rnn", "feedforward")
+"""The names that ``--cell`` knows."""
+
+Cells = Mapping[str, type[Cell]]
+"""Cells of the user's own by name; each is made as ``cell(input_size, hidden_size)``."""
+
+
+class NetConfig(Schema):
+    """The shape of the network.
+
+    Attributes:
+        cell: one of :data:`CELLS`, or the name of a cell of the user's own.
+        hidden: H, units a layer and direction.
+        layers: recurrent layers; from the second on they are residual.
+        bidirectional: read both ways (not for what must stream or look ahead).
+        dropout: on the embedding or input of every layer but raw series, and before the head.
+        embedding: width of token vectors (text only).
+        readout: ``last``, ``mean``, ``max`` or ``attention`` for one answer a sequence; ``every`` for one a step.
+        window: steps that the feed-forward net sees.
+    """
+
+    cell: str = "gru"
+    hidden: int = Field(64, ge=1)
+    layers: int = Field(1, ge=1)
+    bidirectional: bool = False
+    dropout: float = Field(0.0, ge=0, lt=1)
+    embedding: int = Field(64, ge=1)
+    readout: Literal["last", "mean", "max", "attention", "every"] = "last"
+    window: int = Field(16, ge=1)
+
+
+class ModelConfig(Schema):
+    """All that is needed to build a model and to read data as it was trained on.
+
+    Attributes:
+        source: the ``--from`` side.
+        target: the ``--to`` side.
+        lookback: steps of history that a forecast reads; 0 where whole sequences are read.
+        roles: columns by role (id, time).
+        input: the kind read from.
+        output: the kind predicted.
+        net: the network.
+    """
+
+    source: str
+    target: str
+    lookback: int = 0
+    roles: dict[str, str] = {}
+    input: Annotated[SeriesIn | TextIn, Field(discriminator="kind")]
+    output: Annotated[LabelOut | NumberOut | TokenOut, Field(discriminator="kind")]
+    net: NetConfig
+
+
+class SequenceModel(nn.Module):
+    """Embedding, trunk, readout and head in a row.
+
+    Args:
+        config: the settings.
+        cells: cells of the user's own, by the name that ``config.net.cell`` may hold.
+
+    Shapes: a batch of series is ``(T, B, C)`` float32, of text ``(T, B)`` int64.
+    """
+
+    def __init__(self, config: ModelConfig, cells: Cells | None = None) -> None:
+        super().__init__()
+        self.config = config
+        net = config.net
+        stages: list[Stage] = []
+        if isinstance(config.input, TextIn):
+            stages += [PerStep(nn.Embedding(config.input.width, net.embedding)), LockedDropout(net.dropout)]
+            nn.init.normal_(stages[0].module.weight, std=0.1)  # type: ignore[union-attr, arg-type]
+            width = net.embedding
+        else:
+            width = config.input.width
+        layers, width = _trunk(net, width, cells or {})
+        self.trunk = Stack([*stages, *layers])
+        self.readout = None if net.readout == "every" else readout(net.readout, width, both_ways=net.bidirectional)
+        self.dropout = nn.Dropout(net.dropout)
+        self.head = _head(config, width)
+
+    @property
+    def causal(self) -> bool:
+        """Whether the trunk can stream."""
+        return self.trunk.causal
+
+    def features(self, ragged: Ragged, state: State = None) -> tuple[Ragged, State]:
+        """Features of every step, ``(T, B, F)``, and the state behind the last."""
+        out: tuple[Ragged, State] = self.trunk(ragged, state)
+        return out
+
+    def summary(self, ragged: Ragged) -> Tensor:
+        """One feature vector a sequence, ``(B, F)``, ready for the head."""
+        if self.readout is None:
+            raise InputError("this model gives a vector a step; it has no summary of a sequence")
+        steps, _ = self.features(ragged)
+        vector: Tensor = self.dropout(self.readout(steps))
+        return vector
+
+    def forward(
+        self, ragged: Ragged, target: Tensor, score: Tensor | None = None, state: State = None
+    ) -> tuple[Tensor, State]:
+        """The loss of every example (or of every scored step), ``(N,)``, and the state behind the batch.
+
+        Args:
+            ragged: inputs as encoded.
+            target: ``(B,)`` labels, ``(B, H, C)`` numbers, or ``(T, B, *)`` for one answer a step.
+            score: ``(T, B)`` bool, the steps to score; None means all real ones. Only for one answer a step.
+            state: of the trunk, where a text goes on from the batch before.
+        """
+        if self.readout is not None:
+            return self.head.loss(self.summary(ragged), self._from_anchor(ragged, target)), None
+        steps, state = self.features(ragged, state)
+        real = ragged.mask if score is None else ragged.mask & score
+        wanted = self._from_anchor(ragged, target)
+        return self.head.loss(self.dropout(steps.values[real]), wanted[real]), state
+
+    def anchor(self, ragged: Ragged) -> Tensor | None:
+        """Where numeric predictions start: the last value ``(B, 1, C)``, or every step's ``(T, B, 1, C)``."""
+        out = self.config.output
+        if not isinstance(out, NumberOut) or not out.anchors:
+            return None
+        values = ragged.values[..., out.anchors]
+        if self.readout is None:
+            return values.unsqueeze(-2)
+        last = (ragged.lengths - 1).clamp(min=0)
+        return values[last, torch.arange(ragged.batch, device=values.device)].unsqueeze(-2)
+
+    def _from_anchor(self, ragged: Ragged, target: Tensor) -> Tensor:
+        start = self.anchor(ragged)
+        return target if start is None else target - start
+
+
+def _trunk(net: NetConfig, width: int, cells: Cells) -> tuple[list[Stage], int]:
+    if net.cell == "feedforward":
+        if net.bidirectional:
+            raise InputError("bidirectional: a feed-forward net has one direction; leave --bidirectional out")
+        return [FeedForward(width, net.hidden, net.window, max(2, net.layers), net.dropout)], net.hidden
+    stages: list[Stage] = []
+    for layer in range(net.layers):
+        if layer and net.dropout:
+            stages.append(LockedDropout(net.dropout))
+        made = [_cell(net.cell, width, net.hidden, cells) for _ in range(2 if net.bidirectional else 1)]
+        out = net.hidden * len(made)
+        if net.bidirectional:
+            stages.append(Bidirectional(*made))
+        else:
+            stages.append(Recurrent(Residual(made[0]) if layer and width == out else made[0]))
+        width = out
+    return stages, width
+
+
+def _cell(name: str, width: int, hidden: int, cells: Cells) -> Cell:
+    if name in cells:
+        return cells[name](width, hidden)
+    known = {"gru": GRUCell, "lstm": LSTMCell, "rnn": ElmanCell}
+    if name not in known:
+        choices = [*CELLS, *cells]
+        raise InputError(
+            f"cell: unknown name '{name}'.{nearest(name, choices)} Known: {', '.join(choices)}; "
+            f"a cell of your own is handed in as cells={{'{name}': YourCell}}"
+        )
+    cell = known[name](width, hidden)
+    init.orthogonal_(cell)
+    if name == "lstm":
+        init.forget_bias_(cell)
+    return cell
+
+
+def _head(config: ModelConfig, width: int) -> LabelHead | NumberHead | TokenHead:
+    out = config.output
+    if isinstance(out, LabelOut):
+        return LabelHead(width, out)
+    return NumberHead(width, out) if isinstance(out, NumberOut) else TokenHead(width, out)

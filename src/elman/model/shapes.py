@@ -1,0 +1,48 @@
+"""How the two sides are joined: one answer a sequence, one a step, or a stretch of the future."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from elman.core.ragged import Ragged
+
+__all__ = ["Batch", "shape_of"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a model is trained on at once.
+
+    Attributes:
+        ragged: encoded inputs, ``(T, B, *)``.
+        target: ``(B,)``, ``(B, H, C)`` or ``(T, B, *)``; see :class:`~elman.model.network.SequenceModel`.
+        score: ``(T, B)`` bool, the steps that count, or None for all real ones.
+        goes_on: whether every row continues the same row of the batch before.
+    """
+
+    ragged: Ragged
+    target: Tensor
+    score: Tensor | None = None
+    goes_on: bool = False
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on another device."""
+        if self.target.device == device:
+            return self
+        rows = Ragged(self.ragged.values.to(device), self.ragged.host_lengths)
+        score = None if self.score is None else self.score.to(device)
+        return replace(self, ragged=rows, target=self.target.to(device), score=score)
+
+
+def shape_of(target: str) -> str:
+    """The network's shape in words, by the kind or relation predicted."""
+    names = {
+        "label": "many-to-one",
+        "number": "many-to-one",
+        "next": "many-to-many, one answer a step",
+        "future": "many-to-many, a stretch ahead",
+    }
+    return names[target]

@@ -1,0 +1,1 @@
+"""From data to a trained model: the loop, the settings, the scores."""

@@ -1,0 +1,70 @@
+"""Sensible settings, chosen from the data where the user says nothing, and told."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from elman.data.batch import ExampleSet
+from elman.data.prepare import Prepared
+from elman.model.network import NetConfig
+from elman.training.settings import Job, LoopSettings
+
+__all__ = ["choose_loop", "choose_net"]
+
+
+def choose_net(job: Job, data: Prepared) -> NetConfig:
+    """The network for a job: what the job names, else what fits the shape of the data."""
+    wanted: dict[str, object] = {"hidden": 64, "readout": "last"}
+    kind = data.target.kind
+    text = data.source.kind == "text"
+    if kind in ("label", "number"):
+        wanted |= {"bidirectional": True, "readout": "mean", "dropout": 0.3}
+        if text:
+            wanted |= {"readout": "max", "dropout": 0.5}
+    elif kind == "future":
+        wanted |= {"window": data.lookback}
+    else:
+        wanted |= {"readout": "every"}
+        if text:
+            # Long unbroken streams: torch's LSTM is several times faster than its GRU there.
+            wanted |= {"cell": "lstm", "hidden": 256, "dropout": 0.1}
+    cell = job.cell or wanted.get("cell", "gru")
+    if cell == "feedforward":
+        wanted |= {"bidirectional": False}
+        if kind in ("label", "number"):
+            wanted |= {"window": min(16, _longest(data))}
+    names = ("hidden", "layers", "bidirectional", "dropout", "embedding", "readout")
+    given = {name: value for name in names if (value := getattr(job, name)) is not None}
+    return NetConfig.model_validate({**wanted, **given, "cell": cell})
+
+
+def choose_loop(job: Job, data: Prepared) -> LoopSettings:
+    """The loop's settings for a job: what the job names, else about as many steps as such data needs."""
+    kind = data.target.kind
+    count = len(data.train)
+    batch = job.batch or (64 if kind == "future" else 32)
+    if kind == "next":
+        epochs = 10 if data.source.kind == "text" else 30
+    elif data.source.kind == "text":
+        epochs = 12
+    else:
+        per_epoch = max(1, count // batch)
+        epochs = int(np.clip(4000 // per_epoch, 10, 120))
+    rate = {"next": 3e-3, "future": 1e-3}.get(kind, 1e-3 if data.source.kind == "text" else 3e-3)
+    return LoopSettings(
+        epochs=job.epochs or epochs,
+        batch=batch,
+        lr=job.lr or rate,
+        weight_decay=job.weight_decay,
+        l1=job.l1,
+        clip=job.clip,
+        patience=job.patience or max(3, epochs // 4),
+        seed=job.seed,
+        device=job.device,
+    )
+
+
+def _longest(data: Prepared) -> int:
+    if not isinstance(data.train, ExampleSet):
+        return 16
+    return max(1, max(len(sequence) for sequence in data.train.inputs))

@@ -1,0 +1,75 @@
+"""Everything a run can be told, in one schema: what ``run.toml`` holds and the command line sets."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from elman.model.kinds.schema import Schema
+
+__all__ = ["Job", "LoopSettings"]
+
+
+class Job(Schema):
+    """One training run. None means: chosen from the data, and told.
+
+    Attributes:
+        file: the data.
+        source: the ``--from`` side, such as ``text:review``.
+        target: the ``--to`` side, such as ``label:sentiment``.
+        id: column whose values say which rows form one sequence.
+        time: column of each row's time.
+        split: a column with train/valid/test, fractions such as ``0.8,0.1,0.1``, or dates.
+        valid: file for validation. test: file for the final test.
+        cell: ``gru``, ``lstm``, ``rnn``, ``feedforward``, or a cell of your own by name.
+        hidden: units a layer. layers: recurrent layers. bidirectional: read both ways.
+        dropout: from 0 to below 1. embedding: width of token vectors. readout: see NetConfig.
+        lookback: steps of history of a forecast.
+        epochs: passes over the data at the most. batch: rows a step. lr: learning rate.
+        weight_decay: decoupled decay (AdamW) of all matrices. l1: weight of the sum of their magnitudes.
+        clip: largest gradient norm; 0 for none. patience: epochs without gain before stopping.
+        seed: of the split, the weights, the order and the masks.
+        device: ``cpu`` or ``cuda``. threads: of torch; None leaves them as they are.
+    """
+
+    file: str
+    source: str
+    target: str
+    id: str | None = None
+    time: str | None = None
+    split: str | None = None
+    valid: str | None = None
+    test: str | None = None
+    cell: str | None = None
+    hidden: int | None = Field(None, ge=1)
+    layers: int | None = Field(None, ge=1)
+    bidirectional: bool | None = None
+    dropout: float | None = Field(None, ge=0, lt=1)
+    embedding: int | None = Field(None, ge=1)
+    readout: Literal["last", "mean", "max", "attention"] | None = None
+    lookback: int | None = Field(None, ge=1)
+    epochs: int | None = Field(None, ge=1)
+    batch: int | None = Field(None, ge=1)
+    lr: float | None = Field(None, gt=0)
+    weight_decay: float = Field(0.01, ge=0)
+    l1: float = Field(0.0, ge=0)
+    clip: float = Field(1.0, ge=0)
+    patience: int | None = Field(None, ge=1)
+    seed: int = Field(0, ge=0)
+    device: str = "cpu"
+    threads: int | None = Field(None, ge=1)
+
+
+class LoopSettings(Schema):
+    """What the training loop needs; all chosen. See :class:`Job`."""
+
+    epochs: int
+    batch: int
+    lr: float
+    weight_decay: float = 0.01
+    l1: float = 0.0
+    clip: float = 1.0
+    patience: int = 10
+    seed: int = 0
+    device: str = "cpu"

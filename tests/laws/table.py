@@ -1,0 +1,178 @@
+"""The table of everything that the laws of time are tried on. A new cell or wrapper gets a line here."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from elman.core import (
+    Cell,
+    ElmanCell,
+    GRUCell,
+    LayerNorm,
+    LSTMCell,
+    Residual,
+    VariationalDropout,
+    WeightDrop,
+    Zoneout,
+    checkpoint,
+)
+from elman.core.check import LAWS, LawError, Subject
+
+INPUT = 5
+"""D, different from every H."""
+
+HIDDEN = (1, 7, 8, 9, 17, 33)
+"""H: around the widths of vector registers, and one."""
+
+ENGINES = ("loop", "vendor")
+MEMORY = ("keep", checkpoint(3), checkpoint())
+DTYPES = (torch.float64, torch.float32)
+
+
+@dataclass(frozen=True)
+class Base:
+    """A cell.
+
+    Attributes:
+        make: from D and H.
+        vendor: whether torch has a kernel for it.
+        smallest: the smallest H it takes.
+        output: the width of its output, from H.
+    """
+
+    make: Callable[[int, int], Any]
+    vendor: bool = True
+    smallest: int = 1
+    output: Callable[[int], int] = lambda size: size
+
+
+@dataclass(frozen=True)
+class Wrap:
+    """A wrapper or several.
+
+    Attributes:
+        make: from the cell.
+        vendor: whether torch's kernel still serves.
+        square: whether D must be the width of the output (Residual).
+        per_step: whether it draws a mask for every step in training; such masks cannot be the same for a
+            sequence in pieces or for rows in another order, so laws 2, 3, 5 and 6 hold in evaluation only.
+    """
+
+    make: Callable[[Any], Cell]
+    vendor: bool = False
+    square: bool = False
+    per_step: bool = False
+
+
+def _projection(size: int) -> int:
+    return size // 2 + 1 if size > 2 else 1
+
+
+def _projected(width: int, size: int, bias: bool = True) -> LSTMCell:
+    return LSTMCell(width, size, bias, proj_size=_projection(size))
+
+
+CELLS = {
+    "elman": Base(ElmanCell),
+    "elman_relu": Base(lambda d, h: ElmanCell(d, h, "relu")),
+    "elman_sigmoid": Base(lambda d, h: ElmanCell(d, h, "sigmoid"), vendor=False),
+    "elman_nobias": Base(lambda d, h: ElmanCell(d, h, bias=False)),
+    "lstm": Base(LSTMCell),
+    "lstm_nobias": Base(lambda d, h: LSTMCell(d, h, bias=False)),
+    "lstm_proj": Base(_projected, smallest=7, output=_projection),
+    "lstm_proj_nobias": Base(lambda d, h: _projected(d, h, False), smallest=7, output=_projection),
+    "gru": Base(GRUCell),
+    "gru_nobias": Base(lambda d, h: GRUCell(d, h, bias=False)),
+}
+
+WRAPS = {
+    "bare": Wrap(lambda c: c, vendor=True),
+    "residual": Wrap(Residual, vendor=True, square=True),
+    "zoneout": Wrap(lambda c: Zoneout(c, 0.3), per_step=True),
+    "variational": Wrap(lambda c: VariationalDropout(c, 0.4)),
+    "weightdrop": Wrap(lambda c: WeightDrop(c, 0.4), vendor=True),
+    "layernorm": Wrap(LayerNorm),
+    "residual_weightdrop": Wrap(lambda c: Residual(WeightDrop(c, 0.4)), vendor=True, square=True),
+    "residual_residual": Wrap(lambda c: Residual(Residual(c)), square=True),
+    "weightdrop_layernorm": Wrap(lambda c: WeightDrop(LayerNorm(c), 0.4)),
+    "layernorm_variational_weightdrop": Wrap(lambda c: LayerNorm(VariationalDropout(WeightDrop(c, 0.4), 0.3))),
+    "residual_zoneout_weightdrop": Wrap(
+        lambda c: Residual(Zoneout(WeightDrop(c, 0.4), 0.3)), square=True, per_step=True
+    ),
+    "zoneout_zoneout_variational": Wrap(
+        lambda c: Zoneout(Zoneout(VariationalDropout(c, 0.4), 0.2), 0.3), per_step=True
+    ),
+}
+
+FACTORS: dict[str, tuple[Any, ...]] = {
+    "law": tuple(LAWS),
+    "cell": tuple(CELLS),
+    "wrap": tuple(WRAPS),
+    "engine": ENGINES,
+    "memory": MEMORY,
+    "dtype": DTYPES,
+    "hidden": HIDDEN,
+}
+
+
+@functools.cache
+def _structures() -> tuple[dict[str, Any], ...]:
+    every = itertools.product(CELLS, WRAPS, ENGINES, HIDDEN)
+    return tuple(
+        {"cell": cell, "wrap": wrap, "engine": engine, "hidden": hidden}
+        for cell, wrap, engine, hidden in every
+        if hidden >= CELLS[cell].smallest and (engine != "vendor" or has_kernel(cell, wrap))
+    )
+
+
+def has_kernel(cell: str, wrap: str) -> bool:
+    """Whether the vendor engine takes it."""
+    return CELLS[cell].vendor and WRAPS[wrap].vendor
+
+
+def legal(case: dict[str, Any]) -> bool:
+    """Whether some whole case holds these values: the vendor engine refuses some, a projection needs room."""
+    bound = [(name, case[name]) for name in ("cell", "wrap", "engine", "hidden") if name in case]
+    return _any_structure(tuple(bound))
+
+
+@functools.cache
+def _any_structure(bound: tuple[tuple[str, Any], ...]) -> bool:
+    return any(all(one[name] == value for name, value in bound) for one in _structures())
+
+
+def build(cell: str, wrap: str, hidden: int, dtype: torch.dtype = torch.float64) -> Cell:
+    """The cell in its wrapper with weights moved at random, so that no two gates are alike, in evaluation."""
+    base, outside = CELLS[cell], WRAPS[wrap]
+    torch.manual_seed(hidden)
+    made = outside.make(base.make(base.output(hidden) if outside.square else INPUT, hidden)).to(dtype).eval()
+    with torch.no_grad():
+        for weight in made.parameters():
+            weight.add_(0.1 * torch.randn_like(weight))
+    return made
+
+
+def subject(case: dict[str, Any], training: bool = False) -> Subject:
+    """What a law is tried on."""
+    made = build(case["cell"], case["wrap"], case["hidden"], case["dtype"]).train(training)
+    width = CELLS[case["cell"]].output(case["hidden"]) if WRAPS[case["wrap"]].square else INPUT
+    return Subject(made, (width,), case["engine"], case["memory"])
+
+
+def name_of(case: dict[str, Any]) -> str:
+    """A case in words, the name of its test."""
+    return "-".join(str(value).removeprefix("torch.") for value in case.values())
+
+
+def prove(case: dict[str, Any], law: str, training: bool = False) -> None:
+    """Try one law on one case; the message of a failure names the case."""
+    try:
+        LAWS[law](subject(case, training))
+    except LawError as error:
+        raise LawError(f"{name_of(case)}: {error}") from error

@@ -1,0 +1,141 @@
+"""The laws of time for every cell, wrapper, engine, memory policy, dtype and size in the table."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from pairwise import combinations, cover
+from table import (
+    CELLS,
+    DTYPES,
+    ENGINES,
+    FACTORS,
+    HIDDEN,
+    INPUT,
+    MEMORY,
+    WRAPS,
+    build,
+    has_kernel,
+    legal,
+    name_of,
+    prove,
+)
+
+from elman.core import Cell, EngineError, Ragged, checkpoint, unfold
+from elman.core.check import LAWS
+
+GROUPS = [
+    ("cell", "wrap", "engine"),
+    ("wrap", "engine", "law"),
+    ("engine", "memory", "law"),
+    ("cell", "law"),
+    ("cell", "dtype"),
+    ("cell", "hidden"),
+    ("cell", "memory"),
+    ("wrap", "dtype"),
+    ("wrap", "hidden"),
+    ("wrap", "memory"),
+    ("law", "dtype"),
+    ("law", "hidden"),
+    ("engine", "dtype", "hidden"),
+]
+SAMPLE = cover(FACTORS, GROUPS, legal)
+
+
+@pytest.mark.parametrize("case", SAMPLE, ids=name_of)
+def test_law_on_a_sample(case: dict[str, Any]) -> None:
+    prove(case, case["law"])
+
+
+def test_sample_holds_every_wanted_combination() -> None:
+    held = {frozenset((name, case[name]) for name in group) for case in SAMPLE for group in GROUPS}
+    assert combinations(FACTORS, GROUPS, legal) <= held
+    assert all(legal(case) for case in SAMPLE)
+
+
+def _whole() -> Iterator[tuple[str, str, str]]:
+    for cell in CELLS:
+        for wrap in WRAPS:
+            yield from ((cell, wrap, engine) for engine in ENGINES if engine != "vendor" or has_kernel(cell, wrap))
+
+
+@pytest.mark.laws_full
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("memory", MEMORY, ids=str)
+@pytest.mark.parametrize(("cell", "wrap", "engine"), list(_whole()))
+def test_every_law(cell: str, wrap: str, engine: str, memory: Any, dtype: torch.dtype) -> None:
+    for hidden in HIDDEN:
+        case = {"cell": cell, "wrap": wrap, "engine": engine, "hidden": hidden, "memory": memory, "dtype": dtype}
+        if legal(case):
+            for law in LAWS:
+                prove(case, law)
+
+
+# In training ---------------------------------------------------------------------------------------------
+
+IN_TRAINING = ("parity", "chunk", "stream", "padding", "batch", "reverse", "edges", "saved")
+"""All laws but 7, where a reset draws new masks as a new sequence does, and 10, which is about evaluation."""
+
+PER_STEP = ("parity", "padding", "edges", "saved")
+"""What holds of masks drawn anew for every step (Zoneout)."""
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("wrap", WRAPS)
+def test_laws_in_training(wrap: str, engine: str) -> None:
+    for number, law in enumerate(PER_STEP if WRAPS[wrap].per_step else IN_TRAINING):
+        for cell in ("lstm", "gru"):
+            if engine == "vendor" and not has_kernel(cell, wrap):
+                continue
+            memory = (checkpoint(3), "keep")[(number + (cell == "gru")) % 2]
+            case = {"cell": cell, "wrap": wrap, "engine": engine, "hidden": 8, "dtype": torch.float64}
+            prove({**case, "memory": memory}, law, training=True)
+
+
+# The table -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wrap", WRAPS)
+@pytest.mark.parametrize("cell", CELLS)
+def test_vendor_takes_what_the_table_says(cell: str, wrap: str) -> None:
+    base, outside = CELLS[cell], WRAPS[wrap]
+    x = Ragged(torch.zeros(2, 1, base.output(9) if outside.square else INPUT, dtype=torch.float64))
+    made = build(cell, wrap, 9)
+    if has_kernel(cell, wrap):
+        assert unfold(made, x, engine="vendor")[0].values.shape == (2, 1, base.output(9))
+    else:
+        with pytest.raises(EngineError, match="torch has no kernel"):
+            unfold(made, x, engine="vendor")
+
+
+def test_sizes_and_widths() -> None:
+    assert INPUT not in HIDDEN
+    for cell, base in CELLS.items():
+        for hidden in HIDDEN:
+            if hidden >= base.smallest:
+                assert build(cell, "bare", hidden).step is not None
+                assert base.output(hidden) != INPUT
+
+
+BASES = {"Wrapper", "GatedWrapper"}
+"""Not abstract to Python, but only there to be built upon."""
+
+
+def _subclasses(kind: type[Cell]) -> set[type[Cell]]:
+    found = set(kind.__subclasses__())
+    return found | {deeper for one in found for deeper in _subclasses(one)}
+
+
+def test_coverage() -> None:
+    tried = {type(part) for cell in CELLS for wrap in WRAPS for part in build(cell, wrap, 7).modules()}
+    ours = {kind for kind in _subclasses(Cell) if kind.__module__.startswith("elman.")}
+    public = {kind for kind in ours if not inspect.isabstract(kind) and not kind.__name__.startswith("_")}
+    missing = sorted(kind.__name__ for kind in public - tried if kind.__name__ not in BASES)
+    assert not missing, (
+        f"{', '.join(missing)}: no line in tests/laws/table.py. Add cells to CELLS and wrappers to WRAPS there; "
+        "the laws are then tried on them with every engine, memory policy, dtype and size."
+    )
