@@ -1,6 +1,5 @@
-"""``python -m elman`` is the command line."""
+"""``python -m elman``"""
 
 from elman.cli import main
 
-if __name__ == "__main__":
-    main()
+main()

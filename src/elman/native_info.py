@@ -29,7 +29,10 @@ def _reason(error: ImportError) -> str:
     # the extension; a file that is there but does not load names that file.
     if (error.path or "").endswith((".so", ".pyd", ".dylib")):
         return f"the extension is there but does not load: {error}"
-    return "the extension was not built; with a C++ compiler installed, run: pip install --force-reinstall --no-deps elman"
+    return (
+        "the extension was not built; with a C++ compiler installed, run: "
+        "pip install --force-reinstall --no-deps elman (in a checkout: make build)"
+    )
 
 
 if __name__ == "__main__":

@@ -14,7 +14,9 @@ Legal = Callable[[Case], bool]
 Combination = frozenset[tuple[str, Any]]
 
 
-def combinations(factors: Mapping[str, Sequence[Any]], groups: Sequence[tuple[str, ...]], legal: Legal) -> set[Combination]:
+def combinations(
+    factors: Mapping[str, Sequence[Any]], groups: Sequence[tuple[str, ...]], legal: Legal
+) -> set[Combination]:
     """Every legal choice of values for every group of factors."""
     found = set()
     for group in groups:
@@ -65,4 +67,4 @@ def _complete(
                 gain = sum(frozenset((part, longer[part]) for part in group) in left for group in known)
                 best.append((gain, source.random(), longer))
         case = max(best, key=lambda option: option[:2])[2]
-    return case
+    return {name: case[name] for name in factors}

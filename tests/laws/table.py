@@ -71,7 +71,7 @@ class Wrap:
 
 
 def _projection(size: int) -> int:
-    return size // 2 + 1 if size > 2 else 1
+    return size // 3 + 1
 
 
 def _projected(width: int, size: int, bias: bool = True) -> LSTMCell:

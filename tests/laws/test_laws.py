@@ -112,13 +112,9 @@ def test_vendor_takes_what_the_table_says(cell: str, wrap: str) -> None:
             unfold(made, x, engine="vendor")
 
 
-def test_sizes_and_widths() -> None:
-    assert INPUT not in HIDDEN
-    for cell, base in CELLS.items():
-        for hidden in HIDDEN:
-            if hidden >= base.smallest:
-                assert build(cell, "bare", hidden).step is not None
-                assert base.output(hidden) != INPUT
+def test_input_is_as_wide_as_no_output() -> None:
+    outputs = {base.output(hidden) for base in CELLS.values() for hidden in HIDDEN if hidden >= base.smallest}
+    assert INPUT not in outputs | set(HIDDEN)
 
 
 BASES = {"Wrapper", "GatedWrapper"}

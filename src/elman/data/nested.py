@@ -19,7 +19,6 @@ _KINDS = {
     int: "a number",
     float: "a number",
     str: "text",
-    list: "a list",
     dict: "an object",
 }
 
@@ -73,17 +72,33 @@ def _diagnose(rows: list[str], file: str) -> None:
         if not row.strip():
             continue
         for key, value in _object(row, line, file).items():
-            if value is None:
+            kind = _kind(value)
+            if not kind:
                 continue
-            kind = _KINDS[type(value)]
             first, at = seen.setdefault(key, (kind, line))
-            if first != kind:
+            if first == "a list" and kind.startswith(first):
+                seen[key] = first, at = kind, line
+            fits = first == kind or (kind == "a list" and first.startswith(kind))
+            if not fits or " and " in kind:
+                before = f", but line {at} has {first}" if first != kind else ""
                 raise DataError(
-                    f"{kind}, but line {at} has {first}; write the same kind of value in every line",
+                    f"{kind}{before}; write the same kind of value in every line",
                     file=file,
                     row=line,
                     column=key,
                 )
+
+
+def _kind(value: Any) -> str:
+    """Return the kind of a JSON value in words, of lists with what is in them; nothing for null."""
+    if value is None:
+        return ""
+    if not isinstance(value, list):
+        return _KINDS[type(value)]
+    inner = {_kind(item) for item in value} - {""}
+    if any(kind.startswith("a list of") for kind in inner):
+        inner.discard("a list")  # an empty list goes with any other
+    return f"a list of ({' and '.join(sorted(inner))})" if inner else "a list"
 
 
 def _object(row: str, line: int, file: str) -> dict[str, Any]:

@@ -105,6 +105,10 @@ def _series(row: str, header: _Header, line: int, file: str) -> tuple[NDArray[np
     """Return one series as float64 [T, N], and its label."""
     parts = row.split(":")
     target = parts.pop().strip() if header.target else ""
+    if not parts:
+        raise DataError(
+            f"'{target}' stands alone, without a series; write 1.2,1.4:{target}", file=file, row=line
+        )
     if header.classes and target not in header.classes:
         raise DataError(
             f"the label '{target}' is not one of @classLabel.{nearest(target, header.classes)} Add it to "

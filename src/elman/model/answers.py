@@ -19,7 +19,7 @@ def chances(model: SequenceModel, ragged: Ragged) -> Tensor:
     """Probabilities of the classes, ``(B, K)``."""
     if not isinstance(model.head, LabelHead):
         raise InputError("this model predicts no label")
-    return model.head.chances(model.summary(ragged))
+    return torch.softmax(model.answer(ragged), dim=-1)
 
 
 def quantiles(model: SequenceModel, ragged: Ragged, *, widened: bool = True) -> Tensor:
@@ -30,20 +30,16 @@ def quantiles(model: SequenceModel, ragged: Ragged, *, widened: bool = True) -> 
         ragged: encoded inputs.
         widened: whether the margin learnt on the validation part is added.
     """
-    head = _numbers(model)
-    found = head.quantiles(model.summary(ragged))
-    start = model.anchor(ragged)
-    found = found if start is None else found + start[..., None]
+    _check(model)
+    found = model.answer(ragged).sort(dim=-1).values
     return found + margin_of(model, found) if widened else found
 
 
 def next_quantiles(model: SequenceModel, ragged: Ragged, state: State = None) -> tuple[Tensor, State]:
     """Quantiles of the value after every step, ``(T, B, C, Q)``, and the state; see :func:`quantiles`."""
-    head = _numbers(model)
-    features, state = model.features(ragged, state)
-    found = head.quantiles(features.values.flatten(0, 1)).unflatten(0, features.values.shape[:2])
-    start = model.anchor(ragged)
-    found = found if start is None else found + start[..., None]
+    _check(model)
+    raw, state = model.answers(ragged, state)
+    found = raw.sort(dim=-1).values
     return (found + margin_of(model, found)).squeeze(2), state
 
 
@@ -58,7 +54,6 @@ def margin_of(model: SequenceModel, like: Tensor) -> Tensor:
     return margin * away
 
 
-def _numbers(model: SequenceModel) -> NumberHead:
+def _check(model: SequenceModel) -> None:
     if not isinstance(model.head, NumberHead):
         raise InputError("this model predicts no numbers")
-    return model.head

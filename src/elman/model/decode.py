@@ -44,18 +44,16 @@ def continue_text(
     device = next(model.parameters()).device
     generator = torch.Generator(device).manual_seed(seed)
     given = _start(model, kind, prompt)
-    features, state = model.features(Ragged(given[:, None].to(device)))
+    logits, state = model.answers(Ragged(given[:, None].to(device)))
     # The first word after a prompt of words is set off by a space, like all others.
     gap = "" if kind.variant == "char" or not prompt or prompt[-1:].isspace() else " "
     for _ in range(length):
-        token = model.head.sample(
-            features.values[-1], temperature=temperature, top_k=top_k, generator=generator
-        )
+        token = model.head.sample(logits[-1], temperature=temperature, top_k=top_k, generator=generator)
         if int(token) == 1:
             return
         yield gap + kind.decode([int(token)])
         gap = "" if kind.variant == "char" else " "
-        features, state = model.features(Ragged(token[:, None].to(device)), state)
+        logits, state = model.answers(Ragged(token[:, None].to(device)), state)
 
 
 def _start(model: SequenceModel, kind: TextIn, prompt: str) -> torch.Tensor:

@@ -23,7 +23,7 @@ from elman.core.stage import PerStep, Stage
 from elman.core.state import State
 from elman.model.feedforward import FeedForward
 from elman.model.kinds.label import LabelHead, LabelOut
-from elman.model.kinds.number import NumberHead, NumberOut
+from elman.model.kinds.number import LEVELS, NumberHead, NumberOut
 from elman.model.kinds.schema import Schema
 from elman.model.kinds.series import SeriesIn
 from elman.model.kinds.text import TextIn, TokenHead, TokenOut
@@ -49,6 +49,8 @@ class NetConfig(Schema):
         embedding: width of token vectors (text only).
         readout: ``last``, ``mean``, ``max`` or ``attention`` for one answer a sequence; ``every`` for one a step.
         window: steps that the feed-forward net sees.
+        highway: for forecasts, add a linear function of the history to the network's answer (the
+            autoregressive part of LSTNet, Lai et al. 2018, arXiv 1703.07015); the network learns the rest.
     """
 
     cell: str = "gru"
@@ -59,6 +61,7 @@ class NetConfig(Schema):
     embedding: int = Field(64, ge=1)
     readout: Literal["last", "mean", "max", "attention", "every"] = "last"
     window: int = Field(16, ge=1)
+    highway: bool = False
 
 
 class ModelConfig(Schema):
@@ -109,6 +112,7 @@ class SequenceModel(nn.Module):
         self.readout = None if net.readout == "every" else readout(net.readout, width, both_ways=net.bidirectional)
         self.dropout = nn.Dropout(net.dropout)
         self.head = _head(config, width)
+        self.highway = _highway(config)
 
     @property
     def causal(self) -> bool:
@@ -120,13 +124,35 @@ class SequenceModel(nn.Module):
         out: tuple[Ragged, State] = self.trunk(ragged, state)
         return out
 
-    def summary(self, ragged: Ragged) -> Tensor:
-        """One feature vector a sequence, ``(B, F)``, ready for the head."""
+    def answer(self, ragged: Ragged) -> Tensor:
+        """What the head makes of every sequence: logits ``(B, K)``, or quantiles ``(B, H, C, Q)`` before sorting."""
         if self.readout is None:
-            raise InputError("this model gives a vector a step; it has no summary of a sequence")
-        steps, _ = self.features(ragged)
-        vector: Tensor = self.dropout(self.readout(steps))
-        return vector
+            raise InputError("this model answers at every step, not once a sequence")
+        start = self.anchor(ragged)
+        given = ragged
+        if self.config.lookback:
+            # A forecast starts from the last value, so levels that training never saw do no harm.
+            given = ragged.with_values(ragged.values - ragged.values[-1:])
+        steps, _ = self.features(given)
+        vector = self.dropout(self.readout(steps))
+        if not isinstance(self.head, NumberHead):
+            logits: Tensor = self.head.linear(vector)
+            return logits
+        raw = self.head.raw(vector)
+        if self.highway is not None and isinstance(self.config.output, NumberOut):
+            past = given.values[..., self.config.output.anchors].permute(1, 2, 0)
+            raw = raw + self.highway(past).unflatten(-1, (self.head.horizon, len(LEVELS))).transpose(1, 2)
+        return raw if start is None else raw + start[..., None]
+
+    def answers(self, ragged: Ragged, state: State = None) -> tuple[Tensor, State]:
+        """What the head makes of every step, ``(T, B, V)`` or ``(T, B, 1, C, Q)``, and the state behind the last."""
+        steps, state = self.features(ragged, state)
+        values = self.dropout(steps.values)
+        if not isinstance(self.head, NumberHead):
+            return self.head.linear(values), state
+        raw = self.head.raw(values)
+        start = self.anchor(ragged)
+        return (raw if start is None else raw + start[..., None]), state
 
     def forward(
         self, ragged: Ragged, target: Tensor, score: Tensor | None = None, state: State = None
@@ -140,11 +166,10 @@ class SequenceModel(nn.Module):
             state: of the trunk, where a text goes on from the batch before.
         """
         if self.readout is not None:
-            return self.head.loss(self.summary(ragged), self._from_anchor(ragged, target)), None
-        steps, state = self.features(ragged, state)
+            return self.head.loss(self.answer(ragged), target), None
+        given, state = self.answers(ragged, state)
         real = ragged.mask if score is None else ragged.mask & score
-        wanted = self._from_anchor(ragged, target)
-        return self.head.loss(self.dropout(steps.values[real]), wanted[real]), state
+        return self.head.loss(given[real], target[real]), state
 
     def anchor(self, ragged: Ragged) -> Tensor | None:
         """Where numeric predictions start: the last value ``(B, 1, C)``, or every step's ``(T, B, 1, C)``."""
@@ -157,9 +182,15 @@ class SequenceModel(nn.Module):
         last = (ragged.lengths - 1).clamp(min=0)
         return values[last, torch.arange(ragged.batch, device=values.device)].unsqueeze(-2)
 
-    def _from_anchor(self, ragged: Ragged, target: Tensor) -> Tensor:
-        start = self.anchor(ragged)
-        return target if start is None else target - start
+
+def _highway(config: ModelConfig) -> nn.Linear | None:
+    out = config.output
+    if not config.net.highway or not isinstance(out, NumberOut) or not out.anchors or not config.lookback:
+        return None
+    linear = nn.Linear(config.lookback, out.horizon * len(LEVELS))
+    nn.init.zeros_(linear.weight)
+    nn.init.zeros_(linear.bias)
+    return linear
 
 
 def _trunk(net: NetConfig, width: int, cells: Cells) -> tuple[list[Stage], int]:

@@ -22,7 +22,7 @@ def choose_net(job: Job, data: Prepared) -> NetConfig:
         if text:
             wanted |= {"readout": "max", "dropout": 0.5}
     elif kind == "future":
-        wanted |= {"window": data.lookback}
+        wanted |= {"window": data.lookback, "highway": True}
     else:
         wanted |= {"readout": "every"}
         if text:

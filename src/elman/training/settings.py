@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
+from elman.core.errors import InputError, nearest
 from elman.model.kinds.schema import Schema
 
-__all__ = ["Job", "LoopSettings"]
+__all__ = ["Job", "LoopSettings", "job_from"]
 
 
 class Job(Schema):
@@ -59,6 +60,22 @@ class Job(Schema):
     seed: int = Field(0, ge=0)
     device: str = "cpu"
     threads: int | None = Field(None, ge=1)
+
+
+def job_from(settings: dict[str, Any]) -> Job:
+    """Check settings by name and value; raise InputError naming the first that is wrong."""
+    for name in settings:
+        if name not in Job.model_fields:
+            known = ", ".join(Job.model_fields)
+            raise InputError(f"unknown setting '{name}'.{nearest(name, Job.model_fields)} Known: {known}")
+    try:
+        return Job.model_validate(settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else "settings"
+        message = first["msg"].removeprefix("Input should be ")
+        came = settings.get(name)
+        raise InputError(f"{name}: expected {message}, got {came!r}") from error
 
 
 class LoopSettings(Schema):

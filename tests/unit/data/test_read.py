@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 import re
 from pathlib import Path
 
@@ -136,6 +135,18 @@ BAD = {
         2,
         "column 'a': true/false, but line 1 has a number",
     ),
+    "json lists": (
+        "t.jsonl",
+        '{"a": []}\n{"a": [1]}\n{"a": [[1]]}\n',
+        3,
+        r"column 'a': a list of \(a list of \(a number\)\), but line 2 has a list of \(a number\)",
+    ),
+    "json mixed": (
+        "t.jsonl",
+        '{"a": [1, [2]]}\n',
+        1,
+        r"column 'a': a list of \(a list .* and a number\); write",
+    ),
     "json nan": ("t.jsonl", '{"a": 1}\n{"a": nan}\n', 2, "invalid JSON"),
     "parquet": ("t.parquet", b"PAR1 no", None, "not a whole Parquet file"),
 }
@@ -183,11 +194,13 @@ def test_damaged_gzip(tmp_path: Path, data: bytes) -> None:
     assert re.search(r"t\.csv\.gz: this is not a whole gzip file .* fetch it again", refused(path))
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
-def test_no_permission(tmp_path: Path) -> None:
+def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def deny(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
     path = write(tmp_path, "t.csv", "a\n1\n")
-    path.chmod(0)
-    assert "permissions" in refused(path)
+    monkeypatch.setattr(Path, "read_bytes", deny)
+    assert re.search(r"t\.csv: cannot be read \(Permission denied\); check its permissions", refused(path))
 
 
 CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\r\x00"), max_size=6)

@@ -59,6 +59,7 @@ BAD = {
         7,
         "column 'label': the label 'bb' .*Did you mean 'b'.*@classLabel true a b bb",
     ),
+    "label only": (HEAD + "@data\nb\n", 6, "'b' stands alone, without a series; write 1.2,1.4:b"),
     "unequal": (HEAD + "@data\n1,2:1:a\n", 6, "column 'x2': 1 steps, but x1 has 2"),
     "channels": (HEAD + "@data\n1:2:a\n1:a\n", 7, "1 channels, but line 6 has 2"),
     "declared": (HEAD + "@dimensions 3\n@data\n1:2:a\n", 7, "2 channels, but @dimensions says 3"),

@@ -55,10 +55,6 @@ class LabelHead(nn.Module):
         super().__init__()
         self.linear = nn.Linear(width, len(out.classes))
 
-    def loss(self, features: Tensor, target: Tensor) -> Tensor:
-        """Nats of every example: ``(N, F)`` and int64 ``(N,)`` to ``(N,)``."""
-        return nn.functional.cross_entropy(self.linear(features), target, reduction="none")
-
-    def chances(self, features: Tensor) -> Tensor:
-        """Probabilities ``(N, K)``."""
-        return torch.softmax(self.linear(features), dim=-1)
+    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Nats of every example: ``(N, K)`` and int64 ``(N,)`` to ``(N,)``."""
+        return nn.functional.cross_entropy(logits, target, reduction="none")

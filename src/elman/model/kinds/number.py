@@ -83,13 +83,12 @@ class NumberHead(nn.Module):
         nn.init.zeros_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
 
-    def quantiles(self, features: Tensor) -> Tensor:
-        """``(N, F)`` to ``(N, H, C, Q)`` in units of scale, in rising order so that none cross."""
-        raw: Tensor = self.linear(features)
-        return raw.unflatten(-1, (self.horizon, self.columns, len(LEVELS))).sort(dim=-1).values
+    def raw(self, features: Tensor) -> Tensor:
+        """``(N, F)`` to ``(N, H, C, Q)`` in units of scale; quantiles may still cross."""
+        flat: Tensor = self.linear(features)
+        return flat.unflatten(-1, (self.horizon, self.columns, len(LEVELS)))
 
-    def loss(self, features: Tensor, target: Tensor) -> Tensor:
-        """The mean pinball loss of every example: ``(N, F)`` and ``(N, H, C)`` to ``(N,)``."""
-        raw: Tensor = self.linear(features)
-        apart = target[..., None] - raw.unflatten(-1, (self.horizon, self.columns, len(LEVELS)))
+    def loss(self, raw: Tensor, target: Tensor) -> Tensor:
+        """The mean pinball loss of every example: ``(N, H, C, Q)`` and ``(N, H, C)`` to ``(N,)``."""
+        apart = target[..., None] - raw
         return torch.maximum(self.levels * apart, (self.levels - 1) * apart).flatten(1).mean(1)

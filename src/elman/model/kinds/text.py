@@ -100,17 +100,16 @@ class TokenHead(nn.Module):
         super().__init__()
         self.linear = nn.Linear(width, out.size)
 
-    def loss(self, features: Tensor, target: Tensor) -> Tensor:
-        """Nats of every token: ``(N, F)`` and int64 ``(N,)`` to ``(N,)``."""
-        return nn.functional.cross_entropy(self.linear(features), target, reduction="none")
+    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Nats of every token: ``(N, V)`` and int64 ``(N,)`` to ``(N,)``."""
+        return nn.functional.cross_entropy(logits, target, reduction="none")
 
-    def sample(self, features: Tensor, *, temperature: float, top_k: int, generator: torch.Generator) -> Tensor:
-        """Draw one token a row, ``(N, F)`` to int64 ``(N,)``; temperature 0 takes the likeliest.
+    def sample(self, logits: Tensor, *, temperature: float, top_k: int, generator: torch.Generator) -> Tensor:
+        """Draw one token a row, ``(N, V)`` to int64 ``(N,)``; temperature 0 takes the likeliest.
 
         The unknown token is never drawn.
         """
-        logits = self.linear(features)
-        logits[:, 0] = -torch.inf
+        logits = logits.index_fill(-1, torch.zeros(1, dtype=torch.int64, device=logits.device), -torch.inf)
         if temperature == 0:
             return logits.argmax(-1)
         if top_k:

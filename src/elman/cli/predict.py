@@ -1,0 +1,80 @@
+"""elman predict"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from elman.cli import show
+from elman.core.errors import InputError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["register"]
+
+_HELP = """
+Predict every sequence of a file.
+
+\b
+  elman predict runs/reviews-1 new.csv --out predicted.csv
+  elman predict runs/demand-1 demand.csv > forecast.csv
+
+\b
+Labels come with the probability of every class, numbers and forecasts with an 80 % interval. Without --out the
+table goes to the terminal (shortened) or, as CSV, into a pipe. An existing file is not overwritten.
+"""
+
+
+def register(app: typer.Typer) -> None:
+    app.command("predict", help=_HELP)(predict)
+
+
+def predict(
+    run: str = typer.Argument(..., help="A run's folder."),
+    file: str = typer.Argument(..., help="The data to predict from."),
+    out: str = typer.Option(None, help="Write the table here (.csv, .jsonl or .parquet)."),
+    device: str = typer.Option("cpu", help="cpu or cuda."),
+) -> None:
+    from elman.run import check_device, load
+    from elman.training.predict import predict, read_for
+
+    if out is not None:
+        _check_out(Path(out))
+    where = check_device(device)
+    found = load(run)
+    found.model.to(where)
+    made = predict(found.model, read_for(found.model, file, need_target=False))
+    show.notes(made.notes)
+    if out is not None:
+        _write(made.frame, Path(out))
+        show.err.print(f"{len(made.frame):,} rows written to {out}")
+    elif show.interactive():
+        show.out.print(str(made.frame))
+        show.err.print("all rows: add --out predicted.csv")
+    else:
+        sys.stdout.write(made.frame.write_csv())
+
+
+def _check_out(path: Path) -> None:
+    if path.suffix not in (".csv", ".jsonl", ".parquet"):
+        raise InputError(f"--out {path}: the ending says the format; use .csv, .jsonl or .parquet")
+    if path.exists():
+        raise InputError(f"--out {path}: exists already and is not overwritten; name another file, or remove it")
+
+
+def _write(frame: pl.DataFrame, path: Path) -> None:
+    try:
+        # "x": a file that appeared meanwhile is not overwritten either.
+        with open(path, "xb") as file:
+            if path.suffix == ".csv":
+                frame.write_csv(file)
+            elif path.suffix == ".jsonl":
+                frame.write_ndjson(file)
+            else:
+                frame.write_parquet(file)
+    except OSError as error:
+        raise InputError(f"--out {path}: cannot be written ({error.strerror or error})") from error

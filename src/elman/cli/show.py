@@ -1,0 +1,182 @@
+"""How the terminal is spoken to: right at 80 columns, in a pipe, in a log, with NO_COLOR."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from elman.model.kinds.label import LabelOut
+from elman.model.kinds.number import NumberOut
+from elman.model.network import SequenceModel
+from elman.training.loop import Epoch, Step
+from elman.training.scores import METRICS, Scores
+
+if TYPE_CHECKING:
+    from elman.run import Started
+
+__all__ = ["WELCOME", "Watch", "command", "fail", "notes", "out", "score_table", "unit_of", "verdict", "wrap"]
+
+out = Console(highlight=False, soft_wrap=True)
+"""Results go here (standard output)."""
+
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+"""Progress and errors go here (standard error)."""
+
+WELCOME = """\
+elman: recurrent neural networks for sequences in files
+
+  1. train    elman train reviews.csv --from text:review --to label:sentiment
+              elman train demand.csv  --from series:load --to future:24 --time date
+              elman train book.txt    --from text.char   --to next
+  2. evaluate elman evaluate runs/reviews-1 new.csv
+  3. predict  elman predict runs/reviews-1 new.csv --out predicted.csv
+
+  see it work in two minutes:   elman demo
+  every option of a command:    elman train --help"""
+
+
+def fail(message: str) -> None:
+    """Print an error the way all of them look."""
+    err.print(Text.assemble(("error: ", "bold red"), message))
+
+
+def notes(lines: Sequence[str]) -> None:
+    """Print what was chosen or noticed, one line each."""
+    for line in lines:
+        err.print(wrap(line, "  - ", "    "), markup=False)
+
+
+def wrap(text: str, first: str = "", rest: str = "") -> str:
+    """Break a text at words to the terminal's width, 100 columns at the most."""
+    width = min(err.width, 100)
+    return textwrap.fill(
+        text, width, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def command(*words: str | Path) -> str:
+    """A command line to paste."""
+    return shlex.join(str(word) for word in words)
+
+
+def unit_of(model: SequenceModel) -> str:
+    """What the headline metric of a model is measured in, in words."""
+    out = model.config.output
+    if isinstance(out, LabelOut):
+        return "share of right answers"
+    return "mean absolute error, in standard deviations" if isinstance(out, NumberOut) else "nats a token"
+
+
+def score_table(rows: dict[str, Scores], first: str) -> Table:
+    """Scores of several models side by side; the row ``first`` stands out."""
+    names = list(dict.fromkeys(name for scores in rows.values() for name in scores.values))
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("model")
+    for name in names:
+        table.add_column(name.replace("_", " "), justify="right")
+    for label, scores in rows.items():
+        cells = [_number(scores.values.get(name)) for name in names]
+        table.add_row(label, *cells, style="bold" if label == first else "")
+    return table
+
+
+def verdict(mine: Scores, others: dict[str, Scores], baselines: set[str]) -> str:
+    """One honest sentence: how the model stands to the best of what it is compared with."""
+    metric = next(iter(mine.values))
+    value = mine.values[metric]
+    if not others:
+        return f"{metric} {value:.3f}; there is no baseline for this kind of data."
+    more_is_better = METRICS[metric]
+    pick = max if more_is_better else min
+    name = pick(others, key=lambda label: others[label].values[metric])
+    best = others[name].values[metric]
+    ahead = (value - best) * (1 if more_is_better else -1)
+    what = "the best baseline" if name in baselines else "the other net"
+    if more_is_better:
+        size = f"{abs(value - best) * 100:.1f} points"
+    else:
+        size = f"{abs(value - best) / max(abs(best), 1e-12) * 100:.1f} %"
+    if ahead > 0:
+        return f"Better than {what} ({name}) by {size}."
+    return f"Not better than {what} ({name}): behind by {size}. More data or longer training may help."
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}" if abs(value) >= 1e4 else f"{value:.4f}"
+
+
+class Watch:
+    """Shows a training: a bar with rate, remaining time and loss on a terminal, a line an epoch in a log."""
+
+    def __init__(self) -> None:
+        self._bar: Progress | None = None
+        if err.is_terminal:
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=None),
+                TaskProgressColumn(),
+                TextColumn("{task.fields[note]}"),
+                TimeRemainingColumn(compact=True),
+                console=err,
+                transient=True,
+            )
+            self._task = self._bar.add_task("epoch 1", total=None, note="")
+
+    def __enter__(self) -> Watch:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, event: Started | Step | Epoch) -> None:
+        if isinstance(event, Step):
+            self._step(event)
+        elif isinstance(event, Epoch):
+            self._epoch(event)
+        else:
+            notes(event.notes)
+            if event.plan is not None:
+                engines = sorted({f"{entry.engine} ({entry.reason})" for entry in event.plan.entries})
+                notes([f"{event.weights:,} weights; engine: {', '.join(engines)}"])
+            if self._bar is None:
+                err.print("epoch  training  validation  gradient  seconds")
+
+    def _step(self, step: Step) -> None:
+        if self._bar is None:
+            return
+        done = (step.epoch - 1) * step.steps + step.step
+        self._bar.update(
+            self._task,
+            total=step.epochs * step.steps,
+            completed=done,
+            description=f"epoch {step.epoch}/{step.epochs}",
+            note=f"loss {step.loss:.4f}  {step.rate:.0f} steps/s",
+        )
+
+    def _epoch(self, epoch: Epoch) -> None:
+        mark = " *" if epoch.best else ""
+        line = (
+            f"{epoch.epoch:5d}  {epoch.train_loss:8.4f}  {epoch.valid_loss:10.4f}  {epoch.grad_norm:8.3f}  "
+            f"{epoch.seconds:7.1f}{mark}"
+        )
+        err.print(line)
+
+
+def interactive() -> bool:
+    """Whether a person looks at standard output right now."""
+    return sys.stdout.isatty()

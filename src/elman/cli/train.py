@@ -1,0 +1,145 @@
+"""elman train"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from elman.cli import show
+from elman.core.errors import InputError
+
+__all__ = ["finish", "register"]
+
+_EXAMPLES = """
+Train a model on a file of sequences.
+
+[bold]--from[/bold] says what is read, [bold]--to[/bold] what is predicted; the shape of the network follows.
+
+\b
+  elman train reviews.csv --from text:review --to label:sentiment
+  elman train machines.csv --from series:temp,load --to label:fault --id unit
+  elman train demand.csv --from series:load --to future:24 --time date
+  elman train houses.jsonl --from series:visits --to number:price
+  elman train book.txt --from text.char --to next
+
+\b
+to read:     series\\[:COLUMN,...]   text\\[:COLUMN]   text.char\\[:COLUMN]
+to predict:  label\\[:COLUMN]   number\\[:COLUMN,...]
+             next\\[:COLUMN,...]   future:STEPS\\[:COLUMN,...]
+
+Files: CSV, TSV, JSONL, Parquet, .ts and plain .txt, each also with .gz. With --id all rows of one id are one sequence. What you do not say is chosen from the data, and told. A folder that exists is never overwritten.
+"""
+
+DATA, NET, LOOP = "Data", "Network", "Training"
+
+
+def register(app: typer.Typer) -> None:
+    app.command("train", help=_EXAMPLES)(train)
+
+
+def train(
+    file: str = typer.Argument(None, help="The data."),
+    source: str = typer.Option(None, "--from", help="What to read.", metavar="KIND"),
+    target: str = typer.Option(None, "--to", help="What to predict.", metavar="KIND"),
+    id: str = typer.Option(None, help="Column: rows of one value form one sequence.", rich_help_panel=DATA),
+    time: str = typer.Option(None, help="Column: time of a row, checked to rise.", rich_help_panel=DATA),
+    split: str = typer.Option(
+        None, help="Column with train/valid/test; or 0.8,0.1,0.1; or dates of valid and test.", rich_help_panel=DATA
+    ),
+    valid: str = typer.Option(None, help="File for validation.", rich_help_panel=DATA),
+    test: str = typer.Option(None, help="File for the final test.", rich_help_panel=DATA),
+    lookback: int = typer.Option(None, help="Steps of history a forecast reads.", rich_help_panel=DATA),
+    cell: str = typer.Option(None, help="gru, lstm, rnn, or feedforward to compare.", rich_help_panel=NET),
+    hidden: int = typer.Option(None, help="Units a layer.", rich_help_panel=NET),
+    layers: int = typer.Option(None, help="Recurrent layers.", rich_help_panel=NET),
+    bidirectional: bool = typer.Option(
+        None, "--bidirectional/--causal", help="Read both ways, or only forwards.", rich_help_panel=NET
+    ),
+    dropout: float = typer.Option(None, help="From 0 to below 1.", rich_help_panel=NET),
+    embedding: int = typer.Option(None, help="Width of word or character vectors.", rich_help_panel=NET),
+    readout: str = typer.Option(None, help="last, mean, max or attention.", rich_help_panel=NET),
+    epochs: int = typer.Option(None, help="Passes over the data at the most.", rich_help_panel=LOOP),
+    batch: int = typer.Option(None, help="Rows a step.", rich_help_panel=LOOP),
+    lr: float = typer.Option(None, help="Learning rate of AdamW.", rich_help_panel=LOOP),
+    weight_decay: float = typer.Option(None, help="Decoupled decay of matrices (0.01).", rich_help_panel=LOOP),
+    l1: float = typer.Option(None, help="Weight of the sum of magnitudes (0).", rich_help_panel=LOOP),
+    clip: float = typer.Option(None, help="Largest gradient norm, 0 for none (1).", rich_help_panel=LOOP),
+    patience: int = typer.Option(None, help="Epochs without gain before stopping.", rich_help_panel=LOOP),
+    seed: int = typer.Option(None, help="Of split, weights, order and masks (0).", rich_help_panel=LOOP),
+    device: str = typer.Option(None, help="cpu or cuda (cpu).", rich_help_panel=LOOP),
+    threads: int = typer.Option(None, help="Threads of torch.", rich_help_panel=LOOP),
+    out: str = typer.Option(None, help="Folder to make (runs/NAME-N)."),
+    config: str = typer.Option(None, help="A run.toml whose settings hold where no option says otherwise."),
+) -> None:
+    given = dict(locals())
+    for name in ("out", "config"):
+        del given[name]
+    settings = {**_config(config), **{name: value for name, value in given.items() if value is not None}}
+    for name, example in (("file", "reviews.csv"), ("source", "--from text:review"), ("target", "--to label")):
+        if name not in settings:
+            words = {"file": "a file", "source": "--from", "target": "--to"}[name]
+            raise InputError(
+                f"{words} is missing ({example}); as in: elman train reviews.csv --from text:review --to label:sentiment"
+            )
+    from elman.run import train_job
+    from elman.training.settings import job_from
+
+    job = job_from(settings)
+    show.err.print(f"{Path(job.file).name}: {job.source} -> {job.target}")
+    with show.Watch() as watch:
+        run = train_job(job, out=out, listener=watch)
+    finish(run, job.file, job.model_dump(exclude_defaults=True))
+
+
+def finish(run: Any, file: str, settings: dict[str, Any]) -> None:
+    """The score beside its baselines, one sentence, where everything is, and what to do next."""
+    if run.scores is None:
+        return
+    label = f"elman {run.model.config.net.cell}"
+    rows = {label: run.scores, **run.baselines}
+    metric = next(iter(run.scores.values))
+    best = run.history.best
+    show.out.print(
+        f"\n{metric} is the {show.unit_of(run.model)}; {run.scores.count:,} scored, none seen in training "
+        f"(epoch {best.epoch} of {len(run.history.epochs)} was best)"
+    )
+    show.out.print(show.score_table(rows, label))
+    show.out.print(show.wrap(show.verdict(run.scores, run.baselines, set(run.baselines))))
+    pictures = ", ".join(sorted(path.name for path in run.path.glob("*.svg")))
+    show.out.print(f"\nSaved in {run.path} (pictures: {pictures})")
+    show.out.print("Next:")
+    for words in _next(run, file, settings):
+        show.out.print("  " + words)
+
+
+def _next(run: Any, file: str, settings: dict[str, Any]) -> list[str]:
+    kind = run.model.config.target.partition(":")[0]
+    if kind == "next" and run.model.config.source == "text":
+        use = show.command("elman", "generate", run.path, "--prompt", "Once ", "--length", "300")
+    else:
+        use = show.command("elman", "predict", run.path, settings.get("test", file), "--out", "predicted.csv")
+    judge = show.command("elman", "evaluate", run.path, settings.get("test", file))
+    other = "feedforward" if run.model.config.net.cell != "feedforward" else "gru"
+    again = show.command("elman", "train", "--config", run.path / "run.toml", "--cell", other)
+    return [use, judge, f"{again}   (compare)"]
+
+
+def _config(path: str | None) -> dict[str, Any]:
+    """The settings of a run.toml."""
+    if path is None:
+        return {}
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        with open(path, "rb") as file:
+            found: dict[str, Any] = tomllib.load(file)
+    except OSError as error:
+        raise InputError(f"--config {path}: cannot be read ({error.strerror})") from error
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"--config {path}: not TOML ({error})") from error
+    return found

@@ -1,0 +1,125 @@
+"""What a run leaves for people: pictures and files in words. Drawn from numbers, after the training."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from elman import pictures
+from elman.data.batch import WindowSet
+from elman.data.prepare import Prepared
+from elman.model import baselines
+from elman.model.answers import quantiles
+from elman.model.kinds.label import LabelOut
+from elman.model.kinds.number import LEVELS, NumberOut
+from elman.training.settings import Job
+
+if TYPE_CHECKING:
+    from elman.run import Run
+
+__all__ = ["Example", "draw", "example", "sweep", "toml"]
+
+
+class Example:
+    """One forecast of the test part, in the data's units.
+
+    Attributes:
+        history: ``[L]``, what the model read.
+        forecast: ``[H]``, the median. low, high: ``[H]``, the 80 % interval. actual: ``[H]``, what came.
+        naive: ``[H]``, the seasonal-naive forecast with drift.
+        name: of the column.
+    """
+
+    def __init__(self, history: np.ndarray, found: np.ndarray, actual: np.ndarray, season: int, name: str) -> None:
+        self.history, self.actual, self.name = history, actual, name
+        self.low, self.forecast, self.high = (found[:, LEVELS.index(level)] for level in (0.1, 0.5, 0.9))
+        self.naive = baselines.seasonal_naive(history[None], len(actual), season, with_drift=True)[0]
+
+
+def sweep(path: Path) -> None:
+    """Remove what a run without a finished epoch left; keep the history of one that has some."""
+    history = path / "history.jsonl"
+    if not history.exists() or not history.stat().st_size:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def toml(job: Job) -> str:
+    """The job as TOML: ``elman train --config run.toml`` trains it again."""
+    lines = [f"{name} = {json.dumps(value)}" for name, value in job.model_dump(exclude_none=True).items()]
+    return "# trains this run again, given the same data\n" + "\n".join(lines) + "\n"
+
+
+def draw(run: Run, data: Prepared) -> None:
+    """Write the pictures of a run into its folder."""
+    for name, svg in _pictures(run, data):
+        (run.path / name).write_text(svg, encoding="utf-8")
+
+
+def _pictures(run: Run, data: Prepared) -> Iterator[tuple[str, str]]:
+    epochs = run.history.epochs
+    curves = {"training": [e.train_loss for e in epochs], "validation": [e.valid_loss for e in epochs]}
+    numbers = [e.epoch for e in epochs]
+    yield (
+        "learning.svg",
+        pictures.learning_curves(
+            numbers, curves, best_step=run.history.best.epoch, title="Learning curves", x_label="epoch", y_label="loss"
+        ),
+    )
+    out, scores = run.model.config.output, run.scores
+    if isinstance(out, LabelOut) and scores is not None and scores.confusion is not None:
+        title = f"{scores.count} test examples, accuracy {scores.values['accuracy']:.3f}"
+        yield "confusion.svg", pictures.confusion(scores.confusion, out.classes, title=title)
+    shown = example(run, data)
+    if shown is not None and isinstance(out, NumberOut) and scores is not None and scores.by_step is not None:
+        yield "forecast.svg", _forecast(shown)
+        yield (
+            "horizon.svg",
+            pictures.errors_by(
+                np.arange(1, out.horizon + 1),
+                scores.by_step,
+                title="Mean absolute error by step ahead",
+                x_label="steps ahead",
+                y_label=f"error of {', '.join(out.columns)}",
+            ),
+        )
+
+
+def _forecast(shown: Example) -> str:
+    past, ahead = len(shown.history), len(shown.actual)
+    return pictures.forecast(
+        np.arange(past) - past,
+        shown.history,
+        np.arange(ahead),
+        {"elman": shown.forecast, "seasonal-naive with drift": shown.naive},
+        lower=shown.low,
+        upper=shown.high,
+        actual=shown.actual,
+        title=f"The last {ahead} steps of {shown.name}, forecast from {past} steps before",
+        x_label="steps from the forecast's origin",
+        y_label=shown.name,
+        interval_label="80 % interval",
+    )
+
+
+@torch.inference_mode()
+def example(run: Run, data: Prepared) -> Example | None:
+    """The last forecast that the judged part allows, of the first column; None where nothing is forecast."""
+    judged = data.valid if data.test is None else data.test
+    out = run.model.config.output
+    if not isinstance(judged, WindowSet) or not isinstance(out, NumberOut) or not out.anchors:
+        return None
+    *_, last = judged.in_order(1)
+    device = next(run.model.parameters()).device
+    found = quantiles(run.model, last.to(device).ragged)[0, :, 0].cpu().numpy()
+    scale, mean = out.scale[0], out.mean[0]
+    history = last.ragged.values[:, 0, out.anchors[0]].numpy().astype(np.float64)
+    whole = judged.inputs[:, out.anchors[0]].numpy().astype(np.float64)
+    season = baselines.season_of(whole, len(history))
+    actual = last.target[0, :, 0].numpy()
+    return Example(history * scale + mean, found * scale + mean, actual * scale + mean, season, out.columns[0])

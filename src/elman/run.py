@@ -1,0 +1,285 @@
+"""The front door: train on a file, load what was trained, predict. The command line is a thin layer over this."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+import elman
+from elman import report
+from elman.core.errors import InputError, ModelFileError
+from elman.core.plan import Plan, plan
+from elman.data.prepare import Prepared, Request, prepare
+from elman.model.decode import continue_text
+from elman.model.file import load_model, save_model
+from elman.model.network import Cells, ModelConfig, SequenceModel
+from elman.model.shapes import shape_of
+from elman.training.defaults import choose_loop, choose_net
+from elman.training.loop import Epoch, History, Step, fit
+from elman.training.predict import evaluate, examples_of, predict, read_for
+from elman.training.scores import Scores, baseline_scores, calibrate, score
+from elman.training.settings import Job, LoopSettings, job_from
+from elman.training.warm import warm_start
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["Listener", "Run", "Started", "load", "train"]
+
+
+@dataclass(frozen=True)
+class Started:
+    """What is told before the first step."""
+
+    notes: list[str]
+    plan: Plan | None
+    weights: int
+
+
+Listener = Callable[[Started | Step | Epoch], None]
+
+
+@dataclass
+class Run:
+    """A trained model with what is known about it.
+
+    Attributes:
+        model: the network with its settings.
+        path: its folder.
+        scores: on the test part (on the validation part where there is no test).
+        baselines: the scores of what costs nothing, by name, on the same data.
+        history: the epochs; empty for a loaded run.
+        notes: what was chosen from the data.
+    """
+
+    model: SequenceModel
+    path: Path
+    scores: Scores | None = None
+    baselines: dict[str, Scores] = field(default_factory=dict)
+    history: History = field(default_factory=History)
+    notes: list[str] = field(default_factory=list)
+
+    def predict(self, data: str | Path | list[Any]) -> pl.DataFrame:
+        """Predict a file, or a list of sequences (texts, or arrays ``[T, C]``).
+
+        Returns:
+            A polars frame: for labels ``id``, ``label`` and a probability a class; for numbers ``id``, the
+            value and its 80 % interval (``_low``, ``_high``), for forecasts one row a step ahead.
+
+        Warns:
+            UserWarning: words or characters that training never saw, counted.
+        """
+        found = predict(self.model, self._examples(data))
+        for note in found.notes:
+            warnings.warn(note, stacklevel=2)
+        return found.frame
+
+    def evaluate(self, file: str | Path) -> Scores:
+        """Score the model on all examples of a file that holds the target too."""
+        scores, notes = evaluate(self.model, read_for(self.model, str(file), need_target=True))
+        for note in notes:
+            warnings.warn(note, stacklevel=2)
+        return scores
+
+    def generate(
+        self, prompt: str = "", length: int = 200, *, temperature: float = 1.0, top_k: int = 0, seed: int = 0
+    ) -> str:
+        """Continue a text; see :func:`elman.model.decode.continue_text`."""
+        written = continue_text(self.model, prompt, length, temperature=temperature, top_k=top_k, seed=seed)
+        return prompt + "".join(written)
+
+    def plan(self, steps: int, batch: int) -> Plan:
+        """Which engine runs the model, and why; see :func:`elman.plan`."""
+        return plan(self.model, steps=steps, batch=batch)
+
+    def _examples(self, data: str | Path | list[Any]) -> Any:
+        if isinstance(data, (str, Path)):
+            return read_for(self.model, str(data), need_target=False)
+        return examples_of(self.model, data)
+
+
+def train(
+    file: str | Path,
+    source: str,
+    target: str,
+    *,
+    out: str | Path | None = None,
+    cells: Cells | None = None,
+    listener: Listener | None = None,
+    **settings: Any,
+) -> Run:
+    """Train a model on a file of sequences and leave it in a folder.
+
+    Args:
+        file: CSV, TSV, JSONL, Parquet, ``.ts`` or plain text, or any of them with ``.gz``.
+        source: what to read, such as ``"text:review"`` or ``"series:load,temp"``.
+        target: what to predict, such as ``"label:sentiment"``, ``"number:price"``, ``"next"``, ``"future:24"``.
+        out: the folder to make; it must not exist. None takes ``runs/NAME-N``.
+        cells: cells of your own by name, to be chosen by ``cell="name"``; made as ``Cell(input, hidden)``.
+        listener: called with every :class:`Started`, Step and Epoch.
+        settings: any of :class:`~elman.training.settings.Job`'s fields, such as ``id="machine"``, ``epochs=20``.
+
+    Raises:
+        InputError: a setting is wrong. DataError: the data is; the message says where and what to do.
+    """
+    job = job_from({"file": str(file), "source": source, "target": target, **settings})
+    return train_job(job, out=out, cells=cells, listener=listener)
+
+
+def train_job(
+    job: Job, *, out: str | Path | None = None, cells: Cells | None = None, listener: Listener | None = None
+) -> Run:
+    """:func:`train` for settings that are checked already."""
+    device = check_device(job.device)
+    if out is not None and Path(out).exists():
+        raise InputError(f"--out {out}: exists already and is not overwritten; name another folder, or remove it")
+    if job.threads:
+        torch.set_num_threads(job.threads)
+    data = prepare(Request(**{name: getattr(job, name) for name in Request.__dataclass_fields__}))
+    loop = choose_loop(job, data)
+    torch.manual_seed(job.seed)
+    model = SequenceModel(_config(job, data), cells)
+    warm_start(model, data.train)
+    model.to(device)
+    notes = [*data.notes, _network_in_words(model, data, loop)]
+    if listener is not None:
+        weights = sum(weight.numel() for weight in model.parameters())
+        listener(Started(notes, _plan_of(model, data, loop), weights))
+    path = _new_folder(Path(out) if out is not None else None, job)
+    try:
+        history = _fit(model, data, loop, path, listener)
+    except BaseException:
+        report.sweep(path)
+        raise
+    calibrate(model, data.valid, 256, loop.device)
+    judged = data.valid if data.test is None else data.test
+    scores = score(model, judged, 256, loop.device)
+    run = Run(model, path, scores, baseline_scores(model.config.output, data.train, judged), history, notes)
+    save_model(model, path / "model")
+    _write_record(run, job, loop, data)
+    report.draw(run, data)
+    return run
+
+
+def load(path: str | Path, cells: Cells | None = None) -> Run:
+    """Load a run's folder (or the ``model`` folder in it); every byte is checked and nothing is executed.
+
+    Args:
+        path: the folder.
+        cells: cells of your own by the names that they were trained with.
+
+    Raises:
+        ModelFileError: missing, damaged, truncated, or of a newer version.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise ModelFileError(f"{folder}: no such folder; elman train makes one, by default under runs/")
+    inside = folder / "model"
+    return Run(load_model(inside if inside.is_dir() else folder, cells), folder)
+
+
+def check_device(name: str) -> torch.device:
+    """The device of a name; ``cpu`` and ``cuda`` only, others are refused with the reason."""
+    kind = name.partition(":")[0]
+    if kind not in ("cpu", "cuda"):
+        raise InputError(f"--device {name}: only cpu and cuda are offered; nothing else has been verified")
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise InputError(f"--device {name}: this torch ({torch.__version__}) sees no CUDA device; use --device cpu")
+    return torch.device(name)
+
+
+def _config(job: Job, data: Prepared) -> ModelConfig:
+    roles = {name: value for name in ("id", "time") if (value := getattr(job, name)) is not None}
+    target = f"future:{data.target.horizon}" if data.target.kind == "future" else data.target.kind
+    return ModelConfig(
+        source=data.source.kind,
+        target=target,
+        lookback=data.lookback,
+        roles=roles,
+        input=data.input,
+        output=data.output,
+        net=choose_net(job, data),
+    )
+
+
+def _network_in_words(model: SequenceModel, data: Prepared, loop: LoopSettings) -> str:
+    net = model.config.net
+    ways = ", both ways" if net.bidirectional else ""
+    readout = "" if net.readout == "every" else f", {net.readout} readout"
+    layers = f"{net.layers} x " if net.layers > 1 else ""
+    unit = {"future": "windows", "next": "pieces" if not data.train.carries else "tokens"}
+    examples = unit.get(data.target.kind, "examples")
+    return (
+        f"{len(data.train):,} {examples} -> {layers}{net.cell} {net.hidden}{ways}{readout}, dropout {net.dropout:g} "
+        f"({shape_of(data.target.kind)}); {loop.epochs} epochs at the most, batch {loop.batch}, lr {loop.lr:g}"
+    )
+
+
+def _plan_of(model: SequenceModel, data: Prepared, loop: LoopSettings) -> Plan | None:
+    if model.config.net.cell == "feedforward":
+        return None
+    first = next(iter(data.train.in_order(1 if data.train.carries else loop.batch)))
+    return plan(model, steps=max(1, first.ragged.steps), batch=loop.batch)
+
+
+def _new_folder(out: Path | None, job: Job) -> Path:
+    """Make the run's folder; without a name the first free ``runs/NAME-N``."""
+    if out is not None:
+        choices = [out]
+    else:
+        stem = Path(job.file).name.split(".")[0]
+        choices = [Path("runs") / f"{stem}-{k}" for k in range(1, 10_000)]
+    for path in choices:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.mkdir()
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise InputError(f"--out {path}: cannot make this folder ({error.strerror})") from error
+        return path
+    raise InputError(f"--out {choices[0]}: exists already and is not overwritten; name another folder")
+
+
+def _fit(model: SequenceModel, data: Prepared, loop: LoopSettings, path: Path, listener: Listener | None) -> History:
+    """Train, writing a line of history.jsonl an epoch."""
+    with open(path / "history.jsonl", "w", encoding="utf-8") as file:
+
+        def hear(event: Step | Epoch) -> None:
+            if isinstance(event, Epoch):
+                file.write(json.dumps(asdict(event)) + "\n")
+                file.flush()
+            if listener is not None:
+                listener(event)
+
+        return fit(model, data.train, data.valid, loop, hear)
+
+
+def _write_record(run: Run, job: Job, loop: LoopSettings, data: Prepared) -> None:
+    """report.json: scores beside baselines, settings, versions, and which data it was."""
+    chosen = {**job.model_dump(exclude_none=True), **loop.model_dump(), **run.model.config.net.model_dump()}
+    best = run.history.best
+    record = {
+        "scores": run.scores.values if run.scores else {},
+        "scored": {"on": "valid" if data.test is None else "test", "count": run.scores.count if run.scores else 0},
+        "baselines": {name: scores.values for name, scores in run.baselines.items()},
+        "best_epoch": best.epoch,
+        "epochs": len(run.history.epochs),
+        "seconds": sum(epoch.seconds for epoch in run.history.epochs),
+        "notes": run.notes,
+        "settings": chosen,
+        "versions": {"elman": elman.__version__, "torch": torch.__version__, "python": platform.python_version()},
+        "data_sha256": hashlib.sha256(Path(job.file).read_bytes()).hexdigest(),
+        "date": time.strftime("%Y-%m-%d"),
+    }
+    (run.path / "report.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    (run.path / "run.toml").write_text(report.toml(job), encoding="utf-8")

@@ -1,0 +1,204 @@
+"""A trained model on new data: tables of predictions, and scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+
+from elman.core.errors import DataError, InputError
+from elman.core.ragged import Ragged
+from elman.data.batch import Batches, ExampleSet
+from elman.data.prepare import encode_examples, encode_windows, next_tokens, next_values, part_of, stream
+from elman.data.read import read
+from elman.data.roles import Examples, Roles, assemble
+from elman.model.answers import chances, next_quantiles, quantiles
+from elman.model.grammar import Part, parse_target
+from elman.model.kinds.label import LabelOut
+from elman.model.kinds.number import LEVELS, NumberOut
+from elman.model.kinds.series import SeriesIn
+from elman.model.kinds.text import TextIn
+from elman.model.network import SequenceModel
+from elman.training.scores import Scores, score
+
+__all__ = ["Prediction", "evaluate", "examples_of", "predict", "read_for"]
+
+_BATCH = 256
+_SHOWN = [LEVELS.index(level) for level in (0.5, 0.1, 0.9)]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A table of predictions and what is to be said about it.
+
+    Attributes:
+        frame: one row an example, or a step ahead.
+        notes: sentences, such as how many words the model had never seen.
+    """
+
+    frame: pl.DataFrame
+    notes: list[str]
+
+
+def read_for(model: SequenceModel, path: str, *, need_target: bool) -> Examples:
+    """Read a file with the columns and roles that the model was trained with."""
+    config = model.config
+    target = parse_target(config.target)
+    names = (config.output.column,) if isinstance(config.output, LabelOut) else ()
+    names = tuple(config.output.columns) if isinstance(config.output, NumberOut) else names
+    roles = Roles(config.roles.get("id"), config.roles.get("time"))
+    goal = Part(target.kind, target.variant, names, target.horizon)
+    found = assemble(read(path), part_of(config.input), goal, roles, need_target=need_target)
+    if not len(found):
+        raise DataError("no example in it; the file has no rows", file=path)
+    return found
+
+
+def examples_of(model: SequenceModel, sequences: list[Any]) -> Examples:
+    """Raw sequences as examples: texts, or arrays ``[T, C]`` (``[T]`` for one channel)."""
+    kind = model.config.input
+    inputs: list[Any] = []
+    for k, sequence in enumerate(sequences):
+        if isinstance(kind, TextIn) != isinstance(sequence, str):
+            wanted = "a text" if isinstance(kind, TextIn) else f"an array [T, {kind.width}]"
+            raise InputError(f"sequences[{k}]: expected {wanted}, got {type(sequence).__name__}")
+        if isinstance(sequence, str):
+            inputs.append(sequence)
+            continue
+        array = np.asarray(sequence, dtype=np.float64)
+        inputs.append(array[:, None] if array.ndim == 1 else array)
+    names = [str(k) for k in range(len(inputs))]
+    return Examples(
+        inputs=inputs,
+        targets=None,
+        ids=names,
+        times=None,
+        where=[("sequences", k) for k in range(len(inputs))],
+        steps=[np.arange(len(x)) for x in inputs],
+        split=None,
+        columns=(),
+        target_columns=(),
+        notes=[],
+    )
+
+
+@torch.inference_mode()
+def predict(model: SequenceModel, ex: Examples) -> Prediction:
+    """Predict every example; see :class:`Prediction`."""
+    model.eval()
+    out = model.config.output
+    notes = _unknown(model.config.input, ex)
+    if isinstance(out, LabelOut):
+        return Prediction(_label_frame(model, ex, out), notes)
+    if isinstance(out, NumberOut):
+        return Prediction(_number_frame(model, ex, out), notes)
+    raise InputError("this model continues texts: use elman generate RUN --prompt '...' (run.generate in Python)")
+
+
+def evaluate(model: SequenceModel, ex: Examples) -> tuple[Scores, list[str]]:
+    """Score a model on all of some examples; a label that it never saw counts as an error, and is told."""
+    kind, out = model.config.input, model.config.output
+    notes = _unknown(kind, ex)
+    data: Batches
+    if isinstance(out, LabelOut):
+        data = encode_examples(kind, out, ex, seen=False)
+        unseen = int((out.encode(ex.targets or []) < 0).sum())
+        if unseen:
+            notes.append(f"{unseen} of {len(ex)} labels never occurred in training and count as errors")
+    elif isinstance(out, NumberOut) and isinstance(kind, SeriesIn) and model.config.lookback:
+        data = encode_windows(kind, out, ex, model.config.lookback)
+    elif isinstance(out, NumberOut) and isinstance(kind, SeriesIn) and model.readout is None:
+        data = next_values(kind, out, ex)
+    elif isinstance(out, NumberOut):
+        data = encode_examples(kind, out, ex)
+    elif isinstance(kind, TextIn) and not isinstance(out, LabelOut):
+        data = next_tokens(kind, ex) if out.separate else stream(kind.encode("\n".join(ex.inputs)))
+    else:
+        raise InputError("this model's kinds cannot be scored")
+    if not len(data):
+        need = model.config.lookback + getattr(out, "horizon", 1)
+        raise DataError(f"too short to score: at least {need} steps are needed", file=ex.where[0][0])
+    return score(model, data, _BATCH, str(_device(model))), notes
+
+
+def _label_frame(model: SequenceModel, ex: Examples, out: LabelOut) -> pl.DataFrame:
+    kind = model.config.input
+    data = ExampleSet([kind.encode(raw) for raw in ex.inputs], torch.zeros(len(ex)))
+    parts = [chances(model, batch.to(_device(model)).ragged).cpu() for batch in data.in_order(_BATCH)]
+    found = torch.cat(parts).numpy()
+    columns: dict[str, Any] = {"id": ex.ids, "label": [out.classes[k] for k in found.argmax(1)]}
+    return pl.DataFrame(columns | {f"p_{name}": found[:, k] for k, name in enumerate(out.classes)})
+
+
+def _number_frame(model: SequenceModel, ex: Examples, out: NumberOut) -> pl.DataFrame:
+    """Median and 80 % interval of every number; for forecasts a row a step ahead."""
+    inputs = [_history(model, raw, k, ex) for k, raw in enumerate(ex.inputs)]
+    device = _device(model)
+    parts = []
+    for start in range(0, len(inputs), _BATCH):
+        rows = Ragged.from_list(inputs[start : start + _BATCH])
+        rows = Ragged(rows.values.to(device), rows.host_lengths)
+        if model.readout is not None:
+            parts.append(quantiles(model, rows).cpu().numpy())
+            continue
+        every, _ = next_quantiles(model, rows)
+        last = (rows.lengths - 1).clamp(min=0)
+        parts.append(every[last, torch.arange(rows.batch, device=device)].unsqueeze(1).cpu().numpy())
+    # [N, H, C, Q] -> [N, H, 3, C] in the data's units
+    found = out.decode(np.moveaxis(np.concatenate(parts)[..., _SHOWN], -1, 2))
+    columns: dict[str, Any] = {"id": np.repeat(ex.ids, out.horizon).tolist()}
+    if parse_target(model.config.target).kind in ("future", "next"):
+        columns |= _when(ex, out.horizon)
+    for c, name in enumerate(out.columns):
+        for k, suffix in enumerate(("", "_low", "_high")):
+            columns[name + suffix] = found[:, :, k, c].reshape(-1)
+    return pl.DataFrame(columns)
+
+
+def _history(model: SequenceModel, raw: Any, k: int, ex: Examples) -> torch.Tensor:
+    """One encoded sequence; of a forecast's history only what the model reads."""
+    lookback = model.config.lookback
+    if lookback and len(raw) < lookback:
+        file, line = ex.where[k]
+        raise DataError(
+            f"'{ex.ids[k]}' has {len(raw)} steps, but this model reads the last {lookback} before it forecasts; "
+            "give it more history, or train with --lookback " + str(max(1, len(raw))),
+            file=file,
+            row=line,
+        )
+    encoded = model.config.input.encode(raw)
+    return encoded[-lookback:] if lookback else encoded
+
+
+def _when(ex: Examples, horizon: int) -> dict[str, Any]:
+    """The step ahead and, where the file has times, the time that it stands for."""
+    columns: dict[str, Any] = {"step": list(range(1, horizon + 1)) * len(ex)}
+    if ex.times is not None:
+        stamps = []
+        for times in ex.times:
+            gap = np.median(np.diff(times).astype(np.int64 if times.dtype.kind == "M" else np.float64))
+            gap = gap.astype("timedelta64[us]") if times.dtype.kind == "M" else gap
+            stamps.append(times[-1] + gap * np.arange(1, horizon + 1))
+        columns["time"] = np.concatenate(stamps)
+    return columns
+
+
+def _unknown(kind: SeriesIn | TextIn, ex: Examples) -> list[str]:
+    if not isinstance(kind, TextIn):
+        return []
+    total = sum(len(kind.split(text)) for text in ex.inputs)
+    unknown = [kind.unknown(text) for text in ex.inputs]
+    distinct = list(dict.fromkeys(token for tokens in unknown for token in tokens))
+    if not distinct:
+        return []
+    name = "characters" if kind.variant == "char" else "words"
+    count = sum(int((kind.encode(text) == 0).sum()) for text in ex.inputs)
+    shown = ", ".join(repr(token) for token in distinct[:5]) + (", ..." if len(distinct) > 5 else "")
+    return [f"{count} of {total} {name} were never seen in training: {shown}"]
+
+
+def _device(model: SequenceModel) -> torch.device:
+    return next(model.parameters()).device

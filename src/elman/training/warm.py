@@ -1,0 +1,46 @@
+"""Where training starts from: a forecast's linear part begins at its least-squares solution."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from elman.data.batch import Batches, WindowSet
+from elman.model.kinds.number import LEVELS, NumberOut
+from elman.model.network import SequenceModel
+
+__all__ = ["warm_start"]
+
+_MOST = 20_000
+"""Windows that the solution is computed from, at the most."""
+
+
+@torch.no_grad()
+def warm_start(model: SequenceModel, train: Batches, penalty: float = 1.0) -> None:
+    """Set a model's highway to ridge regression on the training windows; do nothing for a model without one.
+
+    Every quantile gets the same slopes; its offset is that quantile of the residuals. Gradient descent would get
+    there too, but in many more steps, for neighbouring steps of a series are almost the same number.
+    """
+    out = model.config.output
+    if model.highway is None or not isinstance(train, WindowSet) or not isinstance(out, NumberOut):
+        return
+    past, future = _windows(train, out.anchors)
+    gram = past.T @ past + penalty * np.eye(past.shape[1])
+    slopes = np.linalg.solve(gram, past.T @ future)
+    offsets = np.quantile(future - past @ slopes, LEVELS, axis=0)
+    levels = len(LEVELS)
+    weight = np.repeat(slopes.T, levels, axis=0)
+    model.highway.weight.copy_(torch.from_numpy(weight).float())
+    model.highway.bias.copy_(torch.from_numpy(offsets.T.reshape(-1)).float())
+
+
+def _windows(train: WindowSet, anchors: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Histories ``[N*C, L]`` and futures ``[N*C, H]`` relative to the last value; columns stand one below the other."""
+    stride = max(1, len(train) * len(anchors) // _MOST)
+    parts = list(train.in_order(4096))
+    history = torch.cat([part.ragged.values[..., anchors].permute(1, 2, 0) for part in parts])[::stride]
+    future = torch.cat([part.target.transpose(1, 2) for part in parts])[::stride]
+    last = history[..., -1:]
+    flat = [(side - last).flatten(0, 1).double().numpy() for side in (history, future)]
+    return flat[0], flat[1]
