@@ -21,17 +21,11 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src"
 LIMIT = 400
 
-LIBRARY = (
-    "core",
-    "model",
-    "data",
-    "insight",
-    "training",
-    "study",
-    "pictures",
-    "live",
-    "export",
-    "native_info",
+FRONT = ("__init__", "run", "report")
+"""The front door in Python: what ``import elman`` gives, spread over root modules."""
+FRONT_MAY = (
+    *("core", "model", "data", "insight", "training", "study", "pictures", "live", "export", "native_info"),
+    *FRONT,
 )
 EVERYTHING = ("*",)
 LAW: dict[str, tuple[str, ...]] = {
@@ -45,8 +39,7 @@ LAW: dict[str, tuple[str, ...]] = {
     "training": ("core", "model", "data", "insight", "training"),
     "study": ("core", "model", "data", "insight", "training", "pictures", "study"),
     "native_info": ("_native",),
-    "run": (*LIBRARY, "run"),
-    "__init__": (*LIBRARY, "run"),
+    **dict.fromkeys(FRONT, FRONT_MAY),
     "recipes": EVERYTHING,
     "cli": EVERYTHING,
     "__main__": EVERYTHING,
@@ -135,6 +128,7 @@ def _forbidden(module: str, imported: Import) -> str | None:
     if module == "elman" and not imported.runs:
         return None
     path = target.partition(".")[2]
+    path = "__init__" if path in ("", "__version__") else path
     if path.split(".")[0] == "_native":
         return (
             None

@@ -63,7 +63,8 @@ def draw(run: Run, data: Prepared) -> None:
 
 def _pictures(run: Run, data: Prepared) -> Iterator[tuple[str, str]]:
     epochs = run.history.epochs
-    curves = {"training": [e.train_loss for e in epochs], "validation": [e.valid_loss for e in epochs]}
+    losses = np.array([[e.train_loss, e.valid_loss] for e in epochs])
+    curves = {"training": losses[:, 0], "validation": losses[:, 1]}
     numbers = [e.epoch for e in epochs]
     yield (
         "learning.svg",

@@ -101,7 +101,9 @@ WRAPS = {
     "residual_weightdrop": Wrap(lambda c: Residual(WeightDrop(c, 0.4)), vendor=True, square=True),
     "residual_residual": Wrap(lambda c: Residual(Residual(c)), square=True),
     "weightdrop_layernorm": Wrap(lambda c: WeightDrop(LayerNorm(c), 0.4)),
-    "layernorm_variational_weightdrop": Wrap(lambda c: LayerNorm(VariationalDropout(WeightDrop(c, 0.4), 0.3))),
+    "layernorm_variational_weightdrop": Wrap(
+        lambda c: LayerNorm(VariationalDropout(WeightDrop(c, 0.4), 0.3))
+    ),
     "residual_zoneout_weightdrop": Wrap(
         lambda c: Residual(Zoneout(WeightDrop(c, 0.4), 0.3)), square=True, per_step=True
     ),

@@ -74,7 +74,11 @@ class ResetsTooLate(Broken):
     """After the step whose input it should come before."""
 
     def run(self, cell: Cell, x: Any, rows: Ragged, state: State, resets: Resets) -> tuple[Tensor, State]:
-        late = None if resets is None else (torch.cat([torch.zeros_like(resets[0][:1]), resets[0][:-1]]), resets[1])
+        late = (
+            None
+            if resets is None
+            else (torch.cat([torch.zeros_like(resets[0][:1]), resets[0][:-1]]), resets[1])
+        )
         return super().run(cell, x, rows, state, late)
 
 
@@ -136,7 +140,7 @@ class WritesIntoState(ElmanCell):
 
 
 class ForgetsTensor(ElmanCell):
-    """Keeps a tensor that is neither parameter nor buffer: state_dict does not have it, ``.to`` moves it not."""
+    """Keeps a tensor that is neither parameter nor buffer: state_dict does not have it."""
 
     def __init__(self, width: int, size: int) -> None:
         super().__init__(width, size)
@@ -149,7 +153,9 @@ class ForgetsTensor(ElmanCell):
 def _cleans_only(first: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let unfold set pads to zero at its entry only, or at its exit only; D is 5, H is 4."""
     clean = Ragged.clean
-    monkeypatch.setattr(Ragged, "clean", lambda rows: clean(rows) if (rows.values.shape[-1] == 5) == first else rows)
+    monkeypatch.setattr(
+        Ragged, "clean", lambda rows: clean(rows) if (rows.values.shape[-1] == 5) == first else rows
+    )
 
 
 def _reads_pads(monkeypatch: pytest.MonkeyPatch) -> None:

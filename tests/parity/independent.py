@@ -1,6 +1,6 @@
 """Elman, LSTM and GRU once more, in numpy and gate by gate, written from the equations and from nothing else.
 
-One sequence at a time: x ``(T, D)``. Weights come by torch's names; ``W[name][gate]`` is a gate's block of rows.
+One sequence at a time: x ``(T, D)``. Weights come by torch's names.
 """
 
 from __future__ import annotations

@@ -24,8 +24,10 @@ Options = dict[str, Any]
 
 
 def _variants() -> Iterator[tuple[str, Options]]:
-    """Every kind with every choice of layers, directions, batch_first and bias; projections and ReLU as well."""
-    for layers, both, first, bias in itertools.product((1, 2, 3), (False, True), (False, True), (True, False)):
+    """Every kind with every choice of layers, directions, batch_first and bias; projections and ReLU too."""
+    for layers, both, first, bias in itertools.product(
+        (1, 2, 3), (False, True), (False, True), (True, False)
+    ):
         shared = {"num_layers": layers, "bidirectional": both, "batch_first": first, "bias": bias}
         yield "GRU", shared
         yield "RNN", {**shared, "nonlinearity": "relu" if (layers + both + first + bias) % 2 else "tanh"}
@@ -47,7 +49,11 @@ FEW: list[tuple[str, Options]] = [
 
 
 def _label(part: Any) -> str:
-    return "_".join(f"{key}={value}" for key, value in part.items()) or "plain" if isinstance(part, dict) else str(part)
+    return (
+        "_".join(f"{key}={value}" for key, value in part.items()) or "plain"
+        if isinstance(part, dict)
+        else str(part)
+    )
 
 
 def _pair(kind: str, options: Options, dtype: torch.dtype = torch.float64) -> tuple[Any, Any]:
@@ -68,7 +74,9 @@ def _state(kind: str, options: Options, batch: int | None = B, dtype: torch.dtyp
 
 
 def _input(options: Options, dtype: torch.dtype = torch.float64) -> Tensor:
-    return torch.randn(*((B, T) if options.get("batch_first") else (T, B)), D, dtype=dtype, requires_grad=True)
+    return torch.randn(
+        *((B, T) if options.get("batch_first") else (T, B)), D, dtype=dtype, requires_grad=True
+    )
 
 
 def _flat(state: Any) -> tuple[Tensor, ...]:
@@ -112,7 +120,9 @@ def test_recomputing_changes_nothing(kind: str, options: Options) -> None:
     ours, theirs = _pair(kind, options)
     x, hx = _input(options), _state(kind, options)
     inputs = [x, *_flat(hx)]
-    compare(kind, _learnt(ours, ours(x, hx, memory=checkpoint(3)), inputs), _learnt(theirs, theirs(x, hx), inputs))
+    compare(
+        kind, _learnt(ours, ours(x, hx, memory=checkpoint(3)), inputs), _learnt(theirs, theirs(x, hx), inputs)
+    )
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -192,7 +202,11 @@ def test_lengths_mean_each_row_alone(kind: str, options: Options, engine: str) -
                 alone, states = theirs(time_major[:length, row], before if kind == "LSTM" else before[0])
                 expected, states = alone, _flat(states)
             compare(f"row {row}", {"y": y[:length, row]}, {"y": expected})
-            compare(f"row {row}", {str(k): e for k, e in enumerate(ends)}, {str(k): s for k, s in enumerate(states)})
+            compare(
+                f"row {row}",
+                {str(k): e for k, e in enumerate(ends)},
+                {str(k): s for k, s in enumerate(states)},
+            )
             assert torch.equal(y[length:, row], torch.zeros_like(y[length:, row]))
 
 
@@ -254,9 +268,13 @@ def test_dropout_between_layers_only(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", OURS)
 def test_dropout_without_effect_warns_as_torch_does(kind: str) -> None:
-    with pytest.warns(UserWarning, match="dropout option adds dropout after all but last recurrent layer") as theirs:
+    with pytest.warns(
+        UserWarning, match="dropout option adds dropout after all but last recurrent layer"
+    ) as theirs:
         getattr(nn, kind)(D, H, dropout=0.5)
-    with pytest.warns(UserWarning, match="dropout option adds dropout after all but last recurrent layer") as ours:
+    with pytest.warns(
+        UserWarning, match="dropout option adds dropout after all but last recurrent layer"
+    ) as ours:
         OURS[kind](D, H, dropout=0.5)
     assert [str(w.message) for w in ours] == [str(w.message) for w in theirs]
     with warnings.catch_warnings():
@@ -300,14 +318,29 @@ def test_torch_script_arguments_by_position(kind: str) -> None:
         (lambda m: m(torch.zeros(T)), r"input: expected \(T, B, D\) or \(T, D\), got \(7,\)"),
         (lambda m: m([1, 2]), "input: expected .* got list"),
         (lambda m: m(torch.zeros(T, B, D + 1)), "input: expected 5 features a step"),
-        (lambda m: m(torch.zeros(T, B, D), torch.zeros(1, B, H + 1)), r"hx: expected \(1, 3, 4\), got \(1, 3, 5\)"),
-        (lambda m: m(torch.zeros(T, B, D), torch.zeros(2, B, H)), r"hx: expected \(1, 3, 4\), got \(2, 3, 4\)"),
+        (
+            lambda m: m(torch.zeros(T, B, D), torch.zeros(1, B, H + 1)),
+            r"hx: expected \(1, 3, 4\), got \(1, 3, 5\)",
+        ),
+        (
+            lambda m: m(torch.zeros(T, B, D), torch.zeros(2, B, H)),
+            r"hx: expected \(1, 3, 4\), got \(2, 3, 4\)",
+        ),
         (lambda m: m(torch.zeros(T, B, D), "zeros"), "hx: expected a tensor, got str"),
         (lambda m: m(Ragged(torch.zeros(T, B, D)), lengths=[1, 1, 1]), "lengths: a Ragged has its own"),
-        (lambda m: m(torch.zeros(T, B, D), lengths=[1, 2]), r"lengths: expected one a row, shape \(3,\), got \(2,\)"),
-        (lambda m: m(torch.zeros(T, B, D), lengths=[1, 2, 8]), r"lengths: expected values from 0 to T=7, got 1\.\.8"),
+        (
+            lambda m: m(torch.zeros(T, B, D), lengths=[1, 2]),
+            r"lengths: expected one a row, shape \(3,\), got \(2,\)",
+        ),
+        (
+            lambda m: m(torch.zeros(T, B, D), lengths=[1, 2, 8]),
+            r"lengths: expected values from 0 to T=7, got 1\.\.8",
+        ),
         (lambda m: m(torch.zeros(T, B, D), engine="vendr"), "Did you mean 'vendor'"),
-        (lambda m: m(torch.zeros(T, B, D).double()), "x: expected torch.float32 as the weights are, got torch.float64"),
+        (
+            lambda m: m(torch.zeros(T, B, D).double()),
+            "x: expected torch.float32 as the weights are, got torch.float64",
+        ),
     ],
 )
 def test_refuses(call: Any, message: str) -> None:

@@ -40,11 +40,12 @@ def register(app: typer.Typer) -> None:
 def demo(
     out: str = typer.Option("runs/demo", help="Folder to make; the feed-forward net's is next to it."),
     horizon: int = typer.Option(52, help="Weeks to forecast."),
-    epochs: int = typer.Option(None, help="Passes over the data at the most."),
+    epochs: int | None = typer.Option(None, help="Passes over the data at the most."),
 ) -> None:
     from elman.data.prepare import Request, prepare
     from elman.report import example
-    from elman.run import train
+    from elman.run import train_job
+    from elman.training.settings import job_from
 
     began = time.monotonic()
     folder = _fresh(Path(out))
@@ -53,10 +54,10 @@ def demo(
     for cell in ("gru", "feedforward"):
         path = folder if cell == "gru" else folder.with_name(folder.name + "-feedforward")
         show.err.print(f"training {cell}")
-        settings = {} if epochs is None else {"epochs": epochs}
+        job = {"file": str(CO2), "source": "series:co2", "target": f"future:{horizon}", "time": "date", "cell": cell}
         with show.Watch() as watch:
-            runs[cell] = train(
-                CO2, "series:co2", f"future:{horizon}", time="date", cell=cell, out=path, listener=watch, **settings
+            runs[cell] = train_job(
+                job_from(job if epochs is None else {**job, "epochs": epochs}), out=path, listener=watch
             )
     run = runs["gru"]
     data = prepare(Request(str(CO2), "series:co2", f"future:{horizon}", time="date"))

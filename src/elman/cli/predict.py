@@ -36,7 +36,7 @@ def register(app: typer.Typer) -> None:
 def predict(
     run: str = typer.Argument(..., help="A run's folder."),
     file: str = typer.Argument(..., help="The data to predict from."),
-    out: str = typer.Option(None, help="Write the table here (.csv, .jsonl or .parquet)."),
+    out: str | None = typer.Option(None, help="Write the table here (.csv, .jsonl or .parquet)."),
     device: str = typer.Option("cpu", help="cpu or cuda."),
 ) -> None:
     from elman.run import check_device, load

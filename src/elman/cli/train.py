@@ -30,7 +30,8 @@ to read:     series\\[:COLUMN,...]   text\\[:COLUMN]   text.char\\[:COLUMN]
 to predict:  label\\[:COLUMN]   number\\[:COLUMN,...]
              next\\[:COLUMN,...]   future:STEPS\\[:COLUMN,...]
 
-Files: CSV, TSV, JSONL, Parquet, .ts and plain .txt, each also with .gz. With --id all rows of one id are one sequence. What you do not say is chosen from the data, and told. A folder that exists is never overwritten.
+Files: CSV, TSV, JSONL, Parquet, .ts and plain .txt, each also with .gz. With --id all rows of one id are one \
+sequence. What you do not say is chosen from the data, and told. A folder that exists is never overwritten.
 """
 
 DATA, NET, LOOP = "Data", "Network", "Training"
@@ -41,38 +42,38 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
-    file: str = typer.Argument(None, help="The data."),
-    source: str = typer.Option(None, "--from", help="What to read.", metavar="KIND"),
-    target: str = typer.Option(None, "--to", help="What to predict.", metavar="KIND"),
-    id: str = typer.Option(None, help="Column: rows of one value form one sequence.", rich_help_panel=DATA),
-    time: str = typer.Option(None, help="Column: time of a row, checked to rise.", rich_help_panel=DATA),
-    split: str = typer.Option(
+    file: str | None = typer.Argument(None, help="The data."),
+    source: str | None = typer.Option(None, "--from", help="What to read.", metavar="KIND"),
+    target: str | None = typer.Option(None, "--to", help="What to predict.", metavar="KIND"),
+    id: str | None = typer.Option(None, help="Column: rows of one value form one sequence.", rich_help_panel=DATA),
+    time: str | None = typer.Option(None, help="Column: time of a row, checked to rise.", rich_help_panel=DATA),
+    split: str | None = typer.Option(
         None, help="Column with train/valid/test; or 0.8,0.1,0.1; or dates of valid and test.", rich_help_panel=DATA
     ),
-    valid: str = typer.Option(None, help="File for validation.", rich_help_panel=DATA),
-    test: str = typer.Option(None, help="File for the final test.", rich_help_panel=DATA),
-    lookback: int = typer.Option(None, help="Steps of history a forecast reads.", rich_help_panel=DATA),
-    cell: str = typer.Option(None, help="gru, lstm, rnn, or feedforward to compare.", rich_help_panel=NET),
-    hidden: int = typer.Option(None, help="Units a layer.", rich_help_panel=NET),
-    layers: int = typer.Option(None, help="Recurrent layers.", rich_help_panel=NET),
-    bidirectional: bool = typer.Option(
+    valid: str | None = typer.Option(None, help="File for validation.", rich_help_panel=DATA),
+    test: str | None = typer.Option(None, help="File for the final test.", rich_help_panel=DATA),
+    lookback: int | None = typer.Option(None, help="Steps of history a forecast reads.", rich_help_panel=DATA),
+    cell: str | None = typer.Option(None, help="gru, lstm, rnn, or feedforward to compare.", rich_help_panel=NET),
+    hidden: int | None = typer.Option(None, help="Units a layer.", rich_help_panel=NET),
+    layers: int | None = typer.Option(None, help="Recurrent layers.", rich_help_panel=NET),
+    bidirectional: bool | None = typer.Option(
         None, "--bidirectional/--causal", help="Read both ways, or only forwards.", rich_help_panel=NET
     ),
-    dropout: float = typer.Option(None, help="From 0 to below 1.", rich_help_panel=NET),
-    embedding: int = typer.Option(None, help="Width of word or character vectors.", rich_help_panel=NET),
-    readout: str = typer.Option(None, help="last, mean, max or attention.", rich_help_panel=NET),
-    epochs: int = typer.Option(None, help="Passes over the data at the most.", rich_help_panel=LOOP),
-    batch: int = typer.Option(None, help="Rows a step.", rich_help_panel=LOOP),
-    lr: float = typer.Option(None, help="Learning rate of AdamW.", rich_help_panel=LOOP),
-    weight_decay: float = typer.Option(None, help="Decoupled decay of matrices (0.01).", rich_help_panel=LOOP),
-    l1: float = typer.Option(None, help="Weight of the sum of magnitudes (0).", rich_help_panel=LOOP),
-    clip: float = typer.Option(None, help="Largest gradient norm, 0 for none (1).", rich_help_panel=LOOP),
-    patience: int = typer.Option(None, help="Epochs without gain before stopping.", rich_help_panel=LOOP),
-    seed: int = typer.Option(None, help="Of split, weights, order and masks (0).", rich_help_panel=LOOP),
-    device: str = typer.Option(None, help="cpu or cuda (cpu).", rich_help_panel=LOOP),
-    threads: int = typer.Option(None, help="Threads of torch.", rich_help_panel=LOOP),
-    out: str = typer.Option(None, help="Folder to make (runs/NAME-N)."),
-    config: str = typer.Option(None, help="A run.toml whose settings hold where no option says otherwise."),
+    dropout: float | None = typer.Option(None, help="From 0 to below 1.", rich_help_panel=NET),
+    embedding: int | None = typer.Option(None, help="Width of word or character vectors.", rich_help_panel=NET),
+    readout: str | None = typer.Option(None, help="last, mean, max or attention.", rich_help_panel=NET),
+    epochs: int | None = typer.Option(None, help="Passes over the data at the most.", rich_help_panel=LOOP),
+    batch: int | None = typer.Option(None, help="Rows a step.", rich_help_panel=LOOP),
+    lr: float | None = typer.Option(None, help="Learning rate of AdamW.", rich_help_panel=LOOP),
+    weight_decay: float | None = typer.Option(None, help="Decoupled decay of matrices (0.01).", rich_help_panel=LOOP),
+    l1: float | None = typer.Option(None, help="Weight of the sum of magnitudes (0).", rich_help_panel=LOOP),
+    clip: float | None = typer.Option(None, help="Largest gradient norm, 0 for none (1).", rich_help_panel=LOOP),
+    patience: int | None = typer.Option(None, help="Epochs without gain before stopping.", rich_help_panel=LOOP),
+    seed: int | None = typer.Option(None, help="Of split, weights, order and masks (0).", rich_help_panel=LOOP),
+    device: str | None = typer.Option(None, help="cpu or cuda (cpu).", rich_help_panel=LOOP),
+    threads: int | None = typer.Option(None, help="Threads of torch.", rich_help_panel=LOOP),
+    out: str | None = typer.Option(None, help="Folder to make (runs/NAME-N)."),
+    config: str | None = typer.Option(None, help="A run.toml whose settings hold where no option says otherwise."),
 ) -> None:
     given = dict(locals())
     for name in ("out", "config"):
@@ -82,7 +83,8 @@ def train(
         if name not in settings:
             words = {"file": "a file", "source": "--from", "target": "--to"}[name]
             raise InputError(
-                f"{words} is missing ({example}); as in: elman train reviews.csv --from text:review --to label:sentiment"
+                f"{words} is missing ({example}); as in: "
+                "elman train reviews.csv --from text:review --to label:sentiment"
             )
     from elman.run import train_job
     from elman.training.settings import job_from

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -236,7 +237,7 @@ def resets(s: Subject) -> None:
             if marks[0] == 0:
                 h = map_state(torch.add, s.cell.initial_state(1, x), map_state(lambda leaf: 0 * leaf, h))
             ys = []
-            for start, stop in zip(bounds, bounds[1:], strict=False):
+            for start, stop in pairwise(bounds):
                 y, h = s.run(x[start:stop], [stop - start], s.cell.initial_state(1, x) if start else h)
                 ys.append(y)
             return torch.cat(ys), h

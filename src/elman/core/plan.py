@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -34,7 +34,7 @@ class Entry:
         reason: why that one.
         refused: by engine, why not that one.
         weights: number of parameters.
-        kept: bytes that one training pass keeps for the backward pass, measured on a few steps and scaled.
+        kept: bytes that one training pass keeps for the backward pass, measured on a few steps and rows and scaled.
     """
 
     name: str
@@ -72,9 +72,7 @@ class Plan:
         return "\n".join(lines)
 
 
-def plan(
-    model: nn.Module, *, steps: int, batch: int, engine: str | None = None, memory: Memory | None = None
-) -> Plan:
+def plan(model: nn.Module, *, steps: int, batch: int, engine: str | None = None, memory: Memory | None = None) -> Plan:
     """Tell which engine will run every recurrent layer of a model, why no other, and what memory training takes.
 
     Args:
@@ -142,12 +140,23 @@ def _tensors(cell: Cell) -> list[Tensor]:
 
 
 def _kept(cell: Cell, engine: str, steps: int, batch: int) -> int:
-    """Bytes saved for backward, from two short runs: they grow in proportion to T and to B."""
-    short, long = (_saved(cell, engine, n) for n in (3, 6))
-    return int((short + (long - short) * (steps - 3) / 3) * batch / 2)
+    """Bytes saved for backward; of large batches from small ones, for it grows in a straight line in T and B."""
+
+    def at(n: int) -> int:
+        return _line(lambda rows: _saved(cell, engine, n, rows), 4, 8, batch)
+
+    return _line(at, 6, 12, steps)
 
 
-def _saved(cell: Cell, engine: str, steps: int) -> int:
+def _line(measure: Callable[[int], int], short: int, long: int, wanted: int) -> int:
+    """``measure(wanted)``, beyond ``long`` by the straight line through two points."""
+    if wanted <= long:
+        return measure(wanted)
+    first, second = measure(short), measure(long)
+    return first + (second - first) * (wanted - short) // (long - short)
+
+
+def _saved(cell: Cell, engine: str, steps: int, batch: int) -> int:
     weights = {weight.untyped_storage().data_ptr() for weight in _tensors(cell)}
     seen: dict[int, int] = {}
 
@@ -158,7 +167,7 @@ def _saved(cell: Cell, engine: str, steps: int) -> int:
         return tensor
 
     like = _tensors(cell)[0] if _tensors(cell) else torch.zeros(())
-    x = like.new_zeros(steps, 2, width_of(cell)).requires_grad_()
+    x = like.new_zeros(steps, batch, width_of(cell)).requires_grad_()
     hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
     with torch.random.fork_rng(devices=[]), hooks, torch.enable_grad():
         y, _ = unfold(cell, Ragged(x), engine=engine)

@@ -115,8 +115,7 @@ def _relation_target(
     if source.kind == "text":
         if target.columns and target.columns != columns:
             raise InputError(
-                f"--to {target}: a text is continued by itself, here the column '{columns[0]}'; write "
-                "--to next"
+                f"--to {target}: a text is continued by itself, here the column '{columns[0]}'; write --to next"
             )
         return ()
     if not need_target and not set(target.columns) <= set(table.frame.columns):
@@ -161,8 +160,7 @@ def _text(table: Table, source: Part, taken: dict[str, str], notes: list[str]) -
         example = found[0] if found else "COLUMN"
         many = f"several text columns are left: {listed(found)}" if found else "no text column is left"
         raise DataError(
-            f"{option} names no column, and {many}. Columns: {listed(_typed(schema))}. Write "
-            f"{option}:{example}",
+            f"{option} names no column, and {many}. Columns: {listed(_typed(schema))}. Write {option}:{example}",
             file=table.file,
         )
     if len(schema) > 1:

@@ -43,8 +43,7 @@ def column(table: Table, name: str, option: str) -> pl.Series:
     except pl.exceptions.ColumnNotFoundError:
         names = table.frame.columns
         raise DataError(
-            f"{option} names the column '{name}', which is not there.{nearest(name, names)} "
-            f"Columns: {listed(names)}",
+            f"{option} names the column '{name}', which is not there.{nearest(name, names)} Columns: {listed(names)}",
             file=table.file,
         ) from None
 
@@ -85,9 +84,7 @@ def refuse_values(
             row=int(lines[row]),
             column=name,
         )
-    fill = paste(
-        table.file, ".fill_nan(None).fill_null(strategy='forward').fill_null(strategy='backward')", "filled"
-    )
+    fill = paste(table.file, ".fill_nan(None).fill_null(strategy='forward').fill_null(strategy='backward')", "filled")
     raise DataError(
         "the value is missing, and missing values are not supported yet. Drop such rows with "
         f".drop_nulls({name!r}), or fill each with the value before it: {fill}",
@@ -202,9 +199,7 @@ def times(table: Table, name: str) -> NDArray[np.datetime64] | NDArray[np.float6
         DataError: the column is absent, or a time is missing or not one of these.
     """
     series = column(table, name, "--time")
-    _refuse_missing(
-        table, series, is_missing(series), "--time needs a time in every row", f".drop_nulls({name!r})"
-    )
+    _refuse_missing(table, series, is_missing(series), "--time needs a time in every row", f".drop_nulls({name!r})")
     if isinstance(series.dtype, pl.Datetime) and series.dtype.time_zone is not None:
         series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
     if series.dtype in (pl.Date, pl.Datetime):
@@ -247,9 +242,7 @@ def _days(table: Table, series: pl.Series) -> NDArray[np.datetime64]:
 def _iso(table: Table, cells: pl.Series) -> NDArray[np.datetime64]:
     bodies = cells.str.extract(_ISO, 1)
     if bodies.null_count():
-        raise _no_time(
-            table, cells, int(bodies.is_null().to_numpy().argmax()), "is not a time that is understood"
-        )
+        raise _no_time(table, cells, int(bodies.is_null().to_numpy().argmax()), "is not a time that is understood")
     stamps = bodies.str.slice(0, _MICROSECONDS).to_list()
     try:
         found = np.array(stamps, dtype="datetime64[us]")

@@ -57,9 +57,7 @@ def read_delimited(text: str, separator: str, file: str) -> tuple[pl.DataFrame, 
     records = _without_blanks(_scan(data, separator, file))
     width = int(records.cells[0])
     if len(records.lines) == 1:
-        raise DataError(
-            "there is a header but no row below it; check how the file was made", file=file, row=1
-        )
+        raise DataError("there is a header but no row below it; check how the file was made", file=file, row=1)
     _check_separator(data[records.starts[0] : records.ends[0]].decode(), separator, records, file)
     _check_width(records, width, separator, file)
     frame = _cells(data, records, separator, file)

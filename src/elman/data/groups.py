@@ -67,9 +67,7 @@ def check_order(table: Table, groups: Groups, clock: NDArray[Any], time: str, id
     keys = [id, time] if id else [time]
     if ordered[place] == ordered[place - 1]:
         once = paste(table.file, f".unique({keys!r}, keep='first', maintain_order=True)", "unique")
-        message = (
-            f"the time '{cells[row]}' is in line {line} already{within}.{several} To keep the first: {once}"
-        )
+        message = f"the time '{cells[row]}' is in line {line} already{within}.{several} To keep the first: {once}"
     else:
         message = (
             f"time goes back{within}: '{cells[row]}' after '{cells[before]}' in line {line}.{several} To "

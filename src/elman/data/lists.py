@@ -102,9 +102,7 @@ def _rows_of_numbers(table: Table, series: pl.Series) -> tuple[NDArray[np.float6
     return _floats(values).reshape(-1, width), lengths
 
 
-def _side_by_side(
-    table: Table, series: list[pl.Series], option: str
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def _side_by_side(table: Table, series: list[pl.Series], option: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     deep = [one.name for one in series if _leaf(one.dtype)[1] == 2]
     if deep:
         raise DataError(
@@ -119,8 +117,7 @@ def _side_by_side(
         if wrong.size:
             row = int(wrong[0])
             raise DataError(
-                f"the list has {other[row]} numbers, but '{series[0].name}' has {lengths[row]}; make them "
-                "equal",
+                f"the list has {other[row]} numbers, but '{series[0].name}' has {lengths[row]}; make them equal",
                 file=table.file,
                 row=int(table.lines[row]),
                 column=one.name,

@@ -54,14 +54,10 @@ def read_jsonl(text: str, file: str) -> tuple[pl.DataFrame, NDArray[np.int64]]:
     except pl.exceptions.PolarsError as error:
         # polars names no line, so the file is read once more, slowly, to find it.
         _diagnose(rows, file)
-        raise DataError(
-            f"cannot be parsed ({str(error).splitlines()[0]}); check its values", file=file
-        ) from error
+        raise DataError(f"cannot be parsed ({str(error).splitlines()[0]}); check its values", file=file) from error
     if frame.height != len(lines) or not frame.width:
         _diagnose(rows, file)
-        raise DataError(
-            f"{len(lines)} objects are seen but {frame.height} parsed; check its lines", file=file
-        )
+        raise DataError(f"{len(lines)} objects are seen but {frame.height} parsed; check its lines", file=file)
     return frame, lines
 
 
@@ -114,8 +110,7 @@ def _object(row: str, line: int, file: str) -> dict[str, Any]:
         ) from error
     if not isinstance(value, dict) or not value:
         raise DataError(
-            f"{row[:60]!r} is not an object with keys; write a line such as "
-            f'{{"text": "hello", "label": "a"}}',
+            f'{row[:60]!r} is not an object with keys; write a line such as {{"text": "hello", "label": "a"}}',
             file=file,
             row=line,
         )

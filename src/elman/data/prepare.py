@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import torch
@@ -32,7 +33,7 @@ __all__ = [
     "stream",
 ]
 
-_CHUNK = 128
+_CHUNK = 64
 """Steps of a training piece where a long sequence is cut (truncated backpropagation through time)."""
 
 Input = SeriesIn | TextIn
@@ -154,10 +155,7 @@ def _one_answer(request: Request, source: Part, target: Part, parts: Parts) -> P
         output = LabelOut.fit(split.train.targets or [], target.columns[0])
     else:
         output = NumberOut.fit([np.stack(split.train.targets or [])], target.columns)
-    sets = [
-        encode_examples(kind, output, part, seen=split.train is not part)
-        for part in (split.train, split.valid)
-    ]
+    sets = [encode_examples(kind, output, part, seen=split.train is not part) for part in (split.train, split.valid)]
     test = None if split.test is None else encode_examples(kind, output, split.test)
     return Prepared(source, target, kind, output, sets[0], sets[1], test, notes=[split.how])
 
@@ -174,14 +172,10 @@ def _split(request: Request, parts: Parts, *, stratify: bool) -> Split:
         if inner.test is None:
             raise AssertionError("a fraction below 1 leaves a part")
         joined = _joined(inner.train, inner.valid)
-        return Split(
-            joined, inner.test, test, "test as the file gives it; a tenth of the training file validates"
-        )
+        return Split(joined, inner.test, test, "test as the file gives it; a tenth of the training file validates")
     made = split_examples(main, rule, seed=request.seed, stratify=stratify)
     if valid is not None:
-        return Split(
-            _joined(made.train, made.valid), valid, made.test, "validation as the file gives it; " + made.how
-        )
+        return Split(_joined(made.train, made.valid), valid, made.test, "validation as the file gives it; " + made.how)
     return made
 
 
@@ -203,9 +197,7 @@ def _joined(a: Examples, b: Examples) -> Examples:
     )
 
 
-def encode_examples(
-    kind: Input, output: LabelOut | NumberOut, ex: Examples, *, seen: bool = True
-) -> ExampleSet:
+def encode_examples(kind: Input, output: LabelOut | NumberOut, ex: Examples, *, seen: bool = True) -> ExampleSet:
     """Encode whole sequences with one target each; a label that training never saw is an error."""
     inputs = [kind.encode(raw) for raw in ex.inputs]
     targets = ex.targets or []
@@ -273,9 +265,7 @@ def _forecast(request: Request, source: Part, target: Part, parts: Parts) -> Pre
             "or another --split, such as 0.6,0.2,0.2",
             file=main.where[0][0],
         )
-    return Prepared(
-        source, target, kind, output, sets[0], valid, test if len(test) else None, lookback, notes
-    )
+    return Prepared(source, target, kind, output, sets[0], valid, test if len(test) else None, lookback, notes)
 
 
 def _ranges(request: Request, parts: Parts, lengths: list[int]) -> TimeSplit:
@@ -331,15 +321,11 @@ def _next_value(request: Request, source: Part, target: Part, parts: Parts) -> P
     split = _ranges(request, parts, [len(series) for series in main.inputs])
     kind = SeriesIn.fit([s[: r[1]] for s, r in zip(main.inputs, split.ranges, strict=True)], source.columns)
     output = _numbers_after(main, split, source, target)
-    sets = [
-        next_values(kind, output, main, [(r[part], r[part + 1]) for r in split.ranges]) for part in range(3)
-    ]
+    sets = [next_values(kind, output, main, [(r[part], r[part + 1]) for r in split.ranges]) for part in range(3)]
     others = [None if ex is None else next_values(kind, output, ex) for ex in parts[1:]]
     train = _pieces(sets[0])
     valid, test = others[0] or sets[1], others[1] or sets[2]
-    return Prepared(
-        source, target, kind, output, train, valid, test if len(test) else None, notes=[split.how]
-    )
+    return Prepared(source, target, kind, output, train, valid, test if len(test) else None, notes=[split.how])
 
 
 def next_values(
@@ -379,7 +365,7 @@ def _next_token(request: Request, source: Part, target: Part, parts: Parts) -> P
         test = None if split.test is None else next_tokens(kind, split.test)
         return Prepared(source, target, kind, output, train, valid, test, notes=[split.how])
     text = main.inputs[0]
-    variant = "char" if source.variant else ""
+    variant: Literal["", "char"] = "char" if source.variant else ""
     tokens = TextIn(column="", variant=variant, vocabulary=[]).split(text)
     times = _ranges(request, parts, [len(tokens)])
     _, a, b, c = times.ranges[0]

@@ -155,16 +155,13 @@ def _taken(table: Table, roles: Roles) -> dict[str, str]:
         column(table, name, option)
         if name in taken:
             raise InputError(
-                f"{table.file}: the column '{name}' is named by both {taken[name]} and {option}; leave "
-                "one out"
+                f"{table.file}: the column '{name}' is named by both {taken[name]} and {option}; leave one out"
             )
         taken[name] = option
     return taken
 
 
-def _groups(
-    table: Table, source: Part, target: Part, roles: Roles, choice: Choice
-) -> tuple[Groups, list[str]]:
+def _groups(table: Table, source: Part, target: Part, roles: Roles, choice: Choice) -> tuple[Groups, list[str]]:
     height = table.frame.height
     each = Groups(np.arange(height), np.arange(height + 1))
     if choice.lists and roles.time is not None:
@@ -212,9 +209,7 @@ def _inputs(
     if choice.lists:
         inputs = sequences(table, choice.columns, option)
         # Ids are distinct here, so examples stand in the order of the rows.
-        steps = [
-            np.full(len(one), line, dtype=np.int64) for one, line in zip(inputs, table.lines, strict=True)
-        ]
+        steps = [np.full(len(one), line, dtype=np.int64) for one, line in zip(inputs, table.lines, strict=True)]
     elif source.kind == "series":
         return groups.cut(numbers(table, choice.columns, option)), steps
     else:
@@ -253,9 +248,7 @@ def _targets(
         return None
     gaps = [name for name in names if is_missing(table.frame.get_column(name)).any()]
     if gaps and not need_target:
-        notes.append(
-            f"{option}: values are missing in {', '.join(gaps)}, so there is nothing to compare with"
-        )
+        notes.append(f"{option}: values are missing in {', '.join(gaps)}, so there is nothing to compare with")
         return None
     if target.kind == "label":
         return list(constant(table, words(table, names[0], option), names[0], option, groups))

@@ -85,9 +85,7 @@ def split_examples(ex: Examples, rule: str | None, *, seed: int, stratify: bool)
             "are needed: add some, or check --id"
         )
     parts = _draw(np.arange(len(ex)), fractions, seed, labels)
-    sizes = ", ".join(
-        f"{len(part)} {name}" for part, name in zip(parts, ("train", "valid", "test"), strict=True)
-    )
+    sizes = ", ".join(f"{len(part)} {name}" for part, name in zip(parts, ("train", "valid", "test"), strict=True))
     how = f"examples divided at random ({plan}; seed {seed}{_stratified(labels)}): {sizes}"
     return Split(ex.subset(parts[0]), ex.subset(parts[1]), ex.subset(parts[2]), how)
 
@@ -107,9 +105,7 @@ def _by_column(ex: Examples, split: list[str], seed: int, labels: list[str] | No
     train, valid, test = place["train"], place["valid"], place["test"]
     file = ex.where[0][0] if ex.where else None
     if not train.size:
-        raise DataError(
-            "no example is in the part 'train'; write train into some rows of the split column", file=file
-        )
+        raise DataError("no example is in the part 'train'; write train into some rows of the split column", file=file)
     how = "examples divided as the split column says"
     if not valid.size:
         if train.size < 2:
@@ -215,11 +211,7 @@ def split_time(ex: Examples, rule: str | None, lengths: list[int]) -> TimeSplit:
     else:
         found = _fractions(rule)
         fractions = _nested(found[0]) if len(found) == 1 else found
-        plan = (
-            f"--split {rule}; "
-            + " / ".join(f"{100 * share:.3g} %" for share in fractions)
-            + " train / valid / test"
-        )
+        plan = f"--split {rule}; " + " / ".join(f"{100 * share:.3g} %" for share in fractions) + " train / valid / test"
     ranges = []
     for place, count in enumerate(lengths):
         if count < 3:
@@ -286,9 +278,7 @@ def _dates(rule: str) -> list[np.datetime64]:
 
 def _clocks(ex: Examples, rule: str, lengths: list[int]) -> list[NDArray[Any]]:
     if ex.times is None:
-        raise InputError(
-            f"--split {rule}: a date needs a time column; name it with --time, or write {_FRACTIONS}"
-        )
+        raise InputError(f"--split {rule}: a date needs a time column; name it with --time, or write {_FRACTIONS}")
     for clock, count in zip(ex.times, lengths, strict=True):
         if clock.dtype.kind != "M":
             raise InputError(f"--split {rule}: the time column holds numbers, not dates; write {_FRACTIONS}")

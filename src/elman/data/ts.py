@@ -64,9 +64,7 @@ def read_ts(text: str, file: str) -> tuple[pl.DataFrame, NDArray[np.int64]]:
         targets.append(target)
         lines.append(line)
     if not blocks:
-        raise DataError(
-            "there is no series after @data; check how the file was made", file=file, row=len(rows)
-        )
+        raise DataError("there is no series after @data; check how the file was made", file=file, row=len(rows))
     return _long(blocks, targets, lines, header, file)
 
 
@@ -106,9 +104,7 @@ def _series(row: str, header: _Header, line: int, file: str) -> tuple[NDArray[np
     parts = row.split(":")
     target = parts.pop().strip() if header.target else ""
     if not parts:
-        raise DataError(
-            f"'{target}' stands alone, without a series; write 1.2,1.4:{target}", file=file, row=line
-        )
+        raise DataError(f"'{target}' stands alone, without a series; write 1.2,1.4:{target}", file=file, row=line)
     if header.classes and target not in header.classes:
         raise DataError(
             f"the label '{target}' is not one of @classLabel.{nearest(target, header.classes)} Add it to "
@@ -137,9 +133,7 @@ def _series(row: str, header: _Header, line: int, file: str) -> tuple[NDArray[np
 
 def _channel(part: str, name: str, line: int, file: str) -> list[float]:
     if not part.strip():
-        raise DataError(
-            "a channel without steps; drop this series or fill it", file=file, row=line, column=name
-        )
+        raise DataError("a channel without steps; drop this series or fill it", file=file, row=line, column=name)
     if "?" in part:
         part = ",".join("nan" if cell.strip() == "?" else cell for cell in part.split(","))
     cells = part.split(",")
@@ -182,8 +176,6 @@ def _long(
     if header.target == "label":
         columns.append(pl.Series("label", targets).gather(place))
     elif header.target == "number":
-        numbers = [
-            _channel(target, "number", line, file)[0] for target, line in zip(targets, lines, strict=True)
-        ]
+        numbers = [_channel(target, "number", line, file)[0] for target, line in zip(targets, lines, strict=True)]
         columns.append(pl.Series("number", np.array(numbers)[place]))
     return pl.DataFrame(columns), np.array(lines, dtype=np.int64)[place]

@@ -64,11 +64,11 @@ class Session:
 
     def reset(self) -> None:
         """Forget everything; the next frame is a first frame."""
-        self._state = None
+        self._state = self._like = None
 
     def snapshot(self) -> bytes:
         """The state as bytes, for :meth:`restore` here or in another process; nothing in it is code."""
-        if self._state is None or self._like is None:
+        if self._like is None:
             return _seal({"streams": self._batch, "leaves": None}, b"")
         tensors = leaves(self._state)
         head = {"streams": self._batch, "like": str(self._like.dtype), "leaves": [_form(t) for t in tensors]}

@@ -10,6 +10,10 @@ import numpy as np
 __all__ = ["Ridge", "bigram_nats", "drift", "last_value", "majority", "season_of", "seasonal_naive"]
 
 
+_CUSTOMARY = {4, 7, 12, 24, 48, 52, 96, 144, 168, 288, 336, 365}
+"""Steps in a year, week or day of data taken at the usual rates."""
+
+
 def majority(train: Sequence[int]) -> int:
     """The class that occurs most often."""
     return Counter(train).most_common(1)[0][0]
@@ -17,13 +21,15 @@ def majority(train: Sequence[int]) -> int:
 
 def last_value(history: np.ndarray, horizon: int) -> np.ndarray:
     """Repeat the last value: ``[N, L]`` to ``[N, H]``."""
-    return np.repeat(history[:, -1:], horizon, axis=1)
+    repeated: np.ndarray = np.repeat(history[:, -1:], horizon, axis=1)
+    return repeated
 
 
 def drift(history: np.ndarray, horizon: int) -> np.ndarray:
     """Continue the line through the first and last value: ``[N, L]`` to ``[N, H]``."""
     slope = (history[:, -1:] - history[:, :1]) / max(1, history.shape[1] - 1)
-    return history[:, -1:] + slope * np.arange(1, horizon + 1)
+    line: np.ndarray = history[:, -1:] + slope * np.arange(1, horizon + 1)
+    return line
 
 
 def seasonal_naive(history: np.ndarray, horizon: int, season: int, *, with_drift: bool = False) -> np.ndarray:
@@ -43,8 +49,9 @@ def season_of(series: np.ndarray, longest: int) -> int:
     """The lag of 2 to ``longest`` steps after which a series comes back closest to itself; 1 if none does.
 
     With ``d(k)`` the standard deviation of ``x_t - x_{t-k}`` (so a drift costs nothing), a season is a local
-    minimum of d behind a hump at least a fifth higher; the first within 5 % of the lowest is taken, so that a day
-    wins over two days.
+    minimum of d behind a hump at least a fiftieth higher; the first within 5 % of the lowest is taken, so that a
+    day wins over two days. A customary season (7 days, 24 hours, ...) a step or two beside it, as good within 2 %, is
+    preferred: noise moves a flat minimum by a step.
     """
     longest = min(longest, len(series) // 3)
     if longest < 3:
@@ -52,10 +59,12 @@ def season_of(series: np.ndarray, longest: int) -> int:
     d = np.array([0.0] + [float((series[k:] - series[:-k]).std()) for k in range(1, longest + 2)])
     lags = np.arange(2, longest + 1)
     hump = np.maximum.accumulate(d)[lags]
-    found = lags[(d[lags] <= d[lags - 1]) & (d[lags] < d[lags + 1]) & (hump > 1.2 * d[lags])]
+    found = lags[(d[lags] <= d[lags - 1]) & (d[lags] < d[lags + 1]) & (hump > 1.02 * d[lags])]
     if not len(found):
         return 1
-    return int(found[np.argmax(d[found] <= 1.05 * d[found].min())])
+    season = int(found[np.argmax(d[found] <= 1.05 * d[found].min())])
+    near = [k for k in range(max(2, season - 2), min(season + 2, longest) + 1) if k in _CUSTOMARY]
+    return next((k for k in near if d[k] <= 1.02 * d[season]), season)
 
 
 class Ridge:

@@ -20,8 +20,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from elman.core.errors import InputError, ModelFileError
 from elman.core.cells.elman import ElmanCell
+from elman.core.errors import InputError, ModelFileError
 from elman.model.network import Cells, ModelConfig, SequenceModel
 
 __all__ = ["FORMAT", "load_model", "save_model", "write_folder"]

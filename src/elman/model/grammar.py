@@ -16,10 +16,10 @@ from elman.core.errors import InputError, nearest
 
 __all__ = ["SOURCES", "TARGETS", "Part", "check_pair", "parse_source", "parse_target"]
 
-SOURCES = {"series": ("",), "text": ("", "char")}
+SOURCES: dict[str, tuple[str, ...]] = {"series": ("",), "text": ("", "char")}
 """Kinds that can be read from, with their variants (the first is the default)."""
 
-TARGETS = {"label": ("",), "number": ("",), "next": ("",), "future": ("",)}
+TARGETS: dict[str, tuple[str, ...]] = {"label": ("",), "number": ("",), "next": ("",), "future": ("",)}
 """Kinds and relations that can be read to, with their variants."""
 
 _LEGAL = {
@@ -78,9 +78,7 @@ def check_pair(source: tuple[Part, ...], target: Part) -> None:
     """Refuse, with the reason, pairs of kinds that no model here can learn."""
     if len(source) > 1:
         joined = "+".join(str(part) for part in source)
-        raise InputError(
-            f"--from {joined}: several parts on one side are not supported yet; write --from {source[0]}"
-        )
+        raise InputError(f"--from {joined}: several parts on one side are not supported yet; write --from {source[0]}")
     kind = source[0].kind
     if (kind, target.kind) not in _LEGAL:
         why = _WHY_NOT.get((kind, target.kind), "no model here joins these two")

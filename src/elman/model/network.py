@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Literal
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -28,7 +27,7 @@ from elman.model.kinds.schema import Schema
 from elman.model.kinds.series import SeriesIn
 from elman.model.kinds.text import TextIn, TokenHead, TokenOut
 
-__all__ = ["CELLS", "Cells", "ModelConfig", "NetConfig", "SequenceModel"]
+__all__ = ["CELLS", "Cells", "ModelConfig", "NetConfig", "SequenceModel", "relative"]
 
 CELLS = ("gru", "lstm", "rnn", "feedforward")
 """The names that ``--cell`` knows."""
@@ -80,7 +79,7 @@ class ModelConfig(Schema):
     source: str
     target: str
     lookback: int = 0
-    roles: dict[str, str] = {}
+    roles: dict[str, str] = Field(default_factory=dict)
     input: Annotated[SeriesIn | TextIn, Field(discriminator="kind")]
     output: Annotated[LabelOut | NumberOut | TokenOut, Field(discriminator="kind")]
     net: NetConfig
@@ -128,21 +127,33 @@ class SequenceModel(nn.Module):
         """What the head makes of every sequence: logits ``(B, K)``, or quantiles ``(B, H, C, Q)`` before sorting."""
         if self.readout is None:
             raise InputError("this model answers at every step, not once a sequence")
-        start = self.anchor(ragged)
-        given = ragged
         if self.config.lookback:
-            # A forecast starts from the last value, so levels that training never saw do no harm.
-            given = ragged.with_values(ragged.values - ragged.values[-1:])
-        steps, _ = self.features(given)
+            return self._forecast(ragged)
+        steps, _ = self.features(ragged)
         vector = self.dropout(self.readout(steps))
-        if not isinstance(self.head, NumberHead):
-            logits: Tensor = self.head.linear(vector)
-            return logits
-        raw = self.head.raw(vector)
-        if self.highway is not None and isinstance(self.config.output, NumberOut):
-            past = given.values[..., self.config.output.anchors].permute(1, 2, 0)
+        if isinstance(self.head, NumberHead):
+            return self.head.raw(vector)
+        logits: Tensor = self.head.linear(vector)
+        return logits
+
+    def _forecast(self, ragged: Ragged) -> Tensor:
+        """Quantiles of a forecast, ``(B, H, C, Q)``.
+
+        The window is read and answered relative to its last value and in units of its own spread, so that levels
+        and swings that training never saw do no harm, and intervals are as wide as the times are restless.
+        """
+        out = self.config.output
+        if self.readout is None or not isinstance(self.head, NumberHead) or not isinstance(out, NumberOut):
+            raise InputError("this model does not forecast")
+        given, last, spread = relative(ragged.values)
+        steps, _ = self.features(ragged.with_values(given))
+        raw = self.head.raw(self.dropout(self.readout(steps)))
+        if self.highway is not None:
+            past = given[..., out.anchors].permute(1, 2, 0)
             raw = raw + self.highway(past).unflatten(-1, (self.head.horizon, len(LEVELS))).transpose(1, 2)
-        return raw if start is None else raw + start[..., None]
+        if not out.anchors:
+            return raw
+        return raw * spread[:, None, out.anchors, None] + last[:, None, out.anchors, None]
 
     def answers(self, ragged: Ragged, state: State = None) -> tuple[Tensor, State]:
         """What the head makes of every step, ``(T, B, V)`` or ``(T, B, 1, C, Q)``, and the state behind the last."""
@@ -172,15 +183,21 @@ class SequenceModel(nn.Module):
         return self.head.loss(given[real], target[real]), state
 
     def anchor(self, ragged: Ragged) -> Tensor | None:
-        """Where numeric predictions start: the last value ``(B, 1, C)``, or every step's ``(T, B, 1, C)``."""
+        """Where the prediction of a next value starts: every step's own, ``(T, B, 1, C)``."""
         out = self.config.output
         if not isinstance(out, NumberOut) or not out.anchors:
             return None
-        values = ragged.values[..., out.anchors]
-        if self.readout is None:
-            return values.unsqueeze(-2)
-        last = (ragged.lengths - 1).clamp(min=0)
-        return values[last, torch.arange(ragged.batch, device=values.device)].unsqueeze(-2)
+        return ragged.values[..., out.anchors].unsqueeze(-2)
+
+
+def relative(window: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """A window ``(L, B, C)`` relative to its last value and its spread, with both, ``(B, C)``.
+
+    The spread is the standard deviation within the window, and at least a twentieth of the whole series'.
+    """
+    last = window[-1]
+    spread = window.std(dim=0, correction=0).clamp(min=0.05)
+    return (window - last) / spread, last, spread
 
 
 def _highway(config: ModelConfig) -> nn.Linear | None:
@@ -215,14 +232,14 @@ def _trunk(net: NetConfig, width: int, cells: Cells) -> tuple[list[Stage], int]:
 def _cell(name: str, width: int, hidden: int, cells: Cells) -> Cell:
     if name in cells:
         return cells[name](width, hidden)
-    known = {"gru": GRUCell, "lstm": LSTMCell, "rnn": ElmanCell}
+    known: dict[str, Callable[[int, int], Cell]] = {"gru": GRUCell, "lstm": LSTMCell, "rnn": ElmanCell}
     if name not in known:
         choices = [*CELLS, *cells]
         raise InputError(
             f"cell: unknown name '{name}'.{nearest(name, choices)} Known: {', '.join(choices)}; "
             f"a cell of your own is handed in as cells={{'{name}': YourCell}}"
         )
-    cell = known[name](width, hidden)
+    cell: Cell = known[name](width, hidden)
     init.orthogonal_(cell)
     if name == "lstm":
         init.forget_bias_(cell)

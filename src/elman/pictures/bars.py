@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,7 +22,7 @@ _GAP = 10.0
 
 
 def errors_by(
-    x: ArrayLike | Sequence[str], values: ArrayLike | dict[str, ArrayLike], *, title: str,
+    x: ArrayLike | Sequence[str], values: ArrayLike | Mapping[str, ArrayLike], *, title: str,
     subtitle: str = "", x_label: str = "", y_label: str = "error", kind: str = "auto",
 ) -> str:  # fmt: skip
     """Draw values over horizons, lengths or names and return SVG text.
@@ -34,7 +34,7 @@ def errors_by(
     """
     if kind not in _KINDS:
         raise ValueError(f"kind must be one of {', '.join(_KINDS)}, got {kind!r}")
-    several = isinstance(values, dict)
+    several = isinstance(values, Mapping)
     places = np.asarray(x)
     if places.ndim != 1:
         raise ValueError(f"x must be a vector, got shape {places.shape}")
@@ -76,8 +76,8 @@ def _styles(series: dict[str, Floats]) -> dict[str, tuple[str, str]]:
     return {name: style_of(i) for i, name in enumerate(series)}
 
 
-def _series(values: ArrayLike | dict[str, ArrayLike], n: int, y_label: str) -> dict[str, Floats]:
-    if isinstance(values, dict):
+def _series(values: ArrayLike | Mapping[str, ArrayLike], n: int, y_label: str) -> dict[str, Floats]:
+    if isinstance(values, Mapping):
         return named(values, "values", length=n)
     return named({clean(y_label) or "value": values}, "values", length=n)
 
@@ -108,9 +108,7 @@ def _bars(frame: Frame, x: Floats, series: dict[str, Floats], strokes: dict[str,
         frame.canvas.line(frame.left, zero, frame.right, zero, Stroke(FAINT, 1))
 
 
-def _rows(
-    names: list[str], series: dict[str, Floats], several: bool, title: str, subtitle: str, y_label: str
-) -> str:
+def _rows(names: list[str], series: dict[str, Floats], several: bool, title: str, subtitle: str, y_label: str) -> str:
     """Draw one group of horizontal bars for each name, each with its value written behind it."""
     if len(names) * len(series) > _MOST_ROWS:
         raise ValueError(f"{len(names) * len(series)} rows do not fit a picture (at most {_MOST_ROWS})")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -36,7 +37,7 @@ class _Future(NamedTuple):
 
 
 def forecast(
-    history_x: ArrayLike, history: ArrayLike, future_x: ArrayLike, forecasts: dict[str, ArrayLike], *,
+    history_x: ArrayLike, history: ArrayLike, future_x: ArrayLike, forecasts: Mapping[str, ArrayLike], *,
     lower: ArrayLike | None = None, upper: ArrayLike | None = None, actual: ArrayLike | None = None,
     title: str, subtitle: str = "", x_label: str = "", y_label: str = "",
     interval_label: str = "interval",
@@ -74,7 +75,7 @@ def _axes_of(history_x: ArrayLike, future_x: ArrayLike) -> tuple[Positions, Posi
 
 
 def _future(
-    x: Floats, forecasts: dict[str, ArrayLike], lower: ArrayLike | None, upper: ArrayLike | None,
+    x: Floats, forecasts: Mapping[str, ArrayLike], lower: ArrayLike | None, upper: ArrayLike | None,
     actual: ArrayLike | None,
 ) -> _Future:  # fmt: skip
     m = x.size
@@ -154,7 +155,7 @@ def _tell_forecast(past: Floats, future: _Future) -> str:
 
 
 def learning_curves(
-    steps: ArrayLike, curves: dict[str, ArrayLike], *, best_step: float | None = None, title: str,
+    steps: ArrayLike, curves: Mapping[str, ArrayLike], *, best_step: float | None = None, title: str,
     subtitle: str = "", x_label: str = "step", y_label: str = "",
 ) -> str:  # fmt: skip
     """Draw losses or metrics over training steps and return SVG text.
@@ -215,9 +216,7 @@ def _tell_best(steps: Floats, curves: dict[str, Floats], best: float | None) -> 
     return f"Best at step {best:,.10g}" + (f": {told}" if told else "")
 
 
-def _mark_best(
-    frame: Frame, steps: Floats, curves: dict[str, Floats], strokes: dict[str, Stroke], best: float
-) -> None:
+def _mark_best(frame: Frame, steps: Floats, curves: dict[str, Floats], strokes: dict[str, Stroke], best: float) -> None:
     at = float(frame.px(np.array([best]))[0])
     for name, values in curves.items():
         value = _at_step(steps, values, best)

@@ -92,9 +92,7 @@ def confusion(counts: ArrayLike, labels: Sequence[str], *, title: str, subtitle:
     names = checked_labels(labels, "labels", length=table.shape[0])
     place = _Layout(table, names)
     total, right = float(table.sum()), float(np.trace(table))
-    told = (
-        f"{_write(right)} of {_write(total)} cases right ({_percent(right / total)})" if total else "no cases"
-    )
+    told = f"{_write(right)} of {_write(total)} cases right ({_percent(right / total)})" if total else "no cases"
     canvas = Canvas(place.width, 0, title, f"Confusion matrix of {len(names)} classes: {told}.")
     top = head(canvas, title, subtitle or told) + 40
     _draw_cells(canvas, table, names, place, top)

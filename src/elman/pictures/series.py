@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -118,9 +118,7 @@ def segments(px: Floats, y: Floats, columns: int) -> list[tuple[Floats, Floats]]
     return [(px[part], y[part]) for part in np.split(finite, cuts)]
 
 
-def band_segments(
-    px: Floats, lower: Floats, upper: Floats, columns: int
-) -> list[tuple[Floats, Floats, Floats]]:
+def band_segments(px: Floats, lower: Floats, upper: Floats, columns: int) -> list[tuple[Floats, Floats, Floats]]:
     """Cut a band at its gaps and thin it to one lowest and one highest value per column."""
     finite = np.flatnonzero(~(np.isnan(lower) | np.isnan(upper)))
     if finite.size == 0:
@@ -141,7 +139,7 @@ def band_segments(
     return [(middle[part], low[part], high[part]) for part in parts]
 
 
-def named(series: dict[str, ArrayLike], name: str, *, length: int | None = None) -> dict[str, Floats]:
+def named(series: Mapping[str, ArrayLike], name: str, *, length: int | None = None) -> dict[str, Floats]:
     """Return a checked copy of a dictionary of vectors; ValueError where it holds none."""
     if not series:
         raise ValueError(f"{name} is empty: there is nothing to draw")

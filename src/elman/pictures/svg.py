@@ -51,9 +51,7 @@ def num(value: float) -> str:
 
 def _points(xs: Iterable[float], ys: Iterable[float]) -> str:
     # One decimal is a tenth of a pixel: enough for a curve, and it halves the file.
-    return " ".join(
-        f"{x:.1f},{y:.1f}".replace(".0,", ",").removesuffix(".0") for x, y in zip(xs, ys, strict=True)
-    )
+    return " ".join(f"{x:.1f},{y:.1f}".replace(".0,", ",").removesuffix(".0") for x, y in zip(xs, ys, strict=True))
 
 
 class Canvas:

@@ -7,7 +7,7 @@ ASCII.  Widths are counted in terminal columns, so that wide letters count two.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -92,7 +92,7 @@ class _Plot(NamedTuple):
 
 
 def chart(
-    series: dict[str, ArrayLike], *, starts: dict[str, int] | None = None,
+    series: Mapping[str, ArrayLike], *, starts: dict[str, int] | None = None,
     lines: Collection[str] = ("history", "actual"), x_ends: tuple[str, str] | None = None,
     width: int = 78, height: int = 12, unicode: bool = True,
 ) -> str:  # fmt: skip
@@ -193,9 +193,7 @@ def _draw_line(plot: _Plot, at: Floats, values: Floats) -> None:
             count = max(abs(int(rows[i + 1] - rows[i])), int(columns_[i + 1] - columns_[i])) + 1
             between = np.linspace(0.0, 1.0, count)
             down_to = np.rint(rows[i] + between * (rows[i + 1] - rows[i])).astype(np.intp)
-            dots[
-                down_to, np.rint(columns_[i] + between * (columns_[i + 1] - columns_[i])).astype(np.intp)
-            ] = True
+            dots[down_to, np.rint(columns_[i] + between * (columns_[i + 1] - columns_[i])).astype(np.intp)] = True
     for r, row in enumerate(plot.cells):
         for c in range(len(row)):
             block = dots[r * down : (r + 1) * down, c * across : (c + 1) * across]

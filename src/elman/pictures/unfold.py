@@ -61,9 +61,7 @@ def _math(canvas: Canvas, x: float, y: float, text: str, sub: str, room: float, 
     while size > 10 and text_width(text, size) + text_width(sub, size * 0.68) > room:
         size -= 1
     text = shorten(text, size, room - text_width(sub, size * 0.68))
-    canvas.text(
-        x, y + size * 0.3, text, size=size, color=color, anchor="middle", italic=True, serif=True, sub=sub
-    )
+    canvas.text(x, y + size * 0.3, text, size=size, color=color, anchor="middle", italic=True, serif=True, sub=sub)
 
 
 def _weight(canvas: Canvas, x: float, y: float, letter: str, color: str) -> None:

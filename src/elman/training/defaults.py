@@ -18,9 +18,7 @@ def choose_net(job: Job, data: Prepared) -> NetConfig:
     kind = data.target.kind
     text = data.source.kind == "text"
     if kind in ("label", "number"):
-        wanted |= {"bidirectional": True, "readout": "mean", "dropout": 0.3}
-        if text:
-            wanted |= {"readout": "max", "dropout": 0.5}
+        wanted |= {"bidirectional": True, "readout": "max" if text else "mean", "dropout": 0.5}
     elif kind == "future":
         wanted |= {"window": data.lookback, "highway": True}
     else:
@@ -44,7 +42,7 @@ def choose_loop(job: Job, data: Prepared) -> LoopSettings:
     count = len(data.train)
     batch = job.batch or (64 if kind == "future" else 32)
     if kind == "next":
-        epochs = 10 if data.source.kind == "text" else 30
+        epochs = 16 if data.source.kind == "text" else 30
     elif data.source.kind == "text":
         epochs = 12
     else:

@@ -120,7 +120,7 @@ def fit(
             score,
             norms / seen,
             clipped / seen,
-            schedule.get_last_lr()[0],
+            float(schedule.get_last_lr()[0]),
             time.monotonic() - began,
             better,
         )

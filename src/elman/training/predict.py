@@ -20,7 +20,7 @@ from elman.model.grammar import Part, parse_target
 from elman.model.kinds.label import LabelOut
 from elman.model.kinds.number import LEVELS, NumberOut
 from elman.model.kinds.series import SeriesIn
-from elman.model.kinds.text import TextIn
+from elman.model.kinds.text import TextIn, TokenOut
 from elman.model.network import SequenceModel
 from elman.training.scores import Scores, score
 
@@ -47,8 +47,11 @@ def read_for(model: SequenceModel, path: str, *, need_target: bool) -> Examples:
     """Read a file with the columns and roles that the model was trained with."""
     config = model.config
     target = parse_target(config.target)
-    names = (config.output.column,) if isinstance(config.output, LabelOut) else ()
-    names = tuple(config.output.columns) if isinstance(config.output, NumberOut) else names
+    names: tuple[str, ...] = ()
+    if isinstance(config.output, LabelOut):
+        names = (config.output.column,)
+    elif isinstance(config.output, NumberOut):
+        names = tuple(config.output.columns)
     roles = Roles(config.roles.get("id"), config.roles.get("time"))
     goal = Part(target.kind, target.variant, names, target.horizon)
     found = assemble(read(path), part_of(config.input), goal, roles, need_target=need_target)
@@ -114,7 +117,7 @@ def evaluate(model: SequenceModel, ex: Examples) -> tuple[Scores, list[str]]:
         data = next_values(kind, out, ex)
     elif isinstance(out, NumberOut):
         data = encode_examples(kind, out, ex)
-    elif isinstance(kind, TextIn) and not isinstance(out, LabelOut):
+    elif isinstance(kind, TextIn) and isinstance(out, TokenOut):
         data = next_tokens(kind, ex) if out.separate else stream(kind.encode("\n".join(ex.inputs)))
     else:
         raise InputError("this model's kinds cannot be scored")

@@ -7,7 +7,7 @@ import torch
 
 from elman.data.batch import Batches, WindowSet
 from elman.model.kinds.number import LEVELS, NumberOut
-from elman.model.network import SequenceModel
+from elman.model.network import SequenceModel, relative
 
 __all__ = ["warm_start"]
 
@@ -36,11 +36,13 @@ def warm_start(model: SequenceModel, train: Batches, penalty: float = 1.0) -> No
 
 
 def _windows(train: WindowSet, anchors: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Histories ``[N*C, L]`` and futures ``[N*C, H]`` relative to the last value; columns stand one below the other."""
+    """Histories ``[N*C, L]`` and futures ``[N*C, H]`` as the model sees them; columns stand one below the other."""
     stride = max(1, len(train) * len(anchors) // _MOST)
-    parts = list(train.in_order(4096))
-    history = torch.cat([part.ragged.values[..., anchors].permute(1, 2, 0) for part in parts])[::stride]
-    future = torch.cat([part.target.transpose(1, 2) for part in parts])[::stride]
-    last = history[..., -1:]
-    flat = [(side - last).flatten(0, 1).double().numpy() for side in (history, future)]
-    return flat[0], flat[1]
+    pasts, futures = [], []
+    for part in train.in_order(4096):
+        given, last, spread = relative(part.ragged.values)
+        future = (part.target - last[:, None, anchors]) / spread[:, None, anchors]
+        pasts.append(given[..., anchors].permute(1, 2, 0))
+        futures.append(future.transpose(1, 2))
+    sides = [torch.cat(side)[::stride].flatten(0, 1).double().numpy() for side in (pasts, futures)]
+    return sides[0], sides[1]

@@ -81,7 +81,7 @@ class Cell(nn.Module, ABC):
         return None
 
     def bind(self: C, tensors: Mapping[str, Tensor | None]) -> C:
-        """A view of this cell that reads the given tensors (or None) in place of its parameters of those names.
+        """A view of this cell that reads the given tensors (or None) in place of its parameters.
 
         Gradients flow to the given tensors. The view costs no memory and owns no parameter.
 
@@ -184,7 +184,8 @@ def check_input(x: Tensor, weight_ih: Tensor) -> None:
     if x.dim() != 3 or x.shape[-1] != weight_ih.shape[1]:
         raise InputError(f"x: expected (T, B, {weight_ih.shape[1]}), got {tuple(x.shape)}")
     if x.dtype != weight_ih.dtype and not torch.is_autocast_enabled(x.device.type):
-        raise InputError(f"x: expected {weight_ih.dtype} as the weights are, got {x.dtype}; use x.to({weight_ih.dtype})")
+        wanted = weight_ih.dtype
+        raise InputError(f"x: expected {wanted} as the weights are, got {x.dtype}; use x.to({wanted})")
 
 
 def settle(module: M) -> M:

@@ -115,4 +115,5 @@ def _weights(module: nn.Module) -> Iterator[_Weights]:
 def _refuse_parametrised(part: nn.Module) -> None:
     """What is computed from other tensors cannot be set in place."""
     if isinstance(part, (WeightedCell, nn.RNNBase)) and parametrize.is_parametrized(part):
-        raise InputError(f"{parametrize.type_before_parametrizations(part).__name__} is parametrised already; initialise it first, then parametrise")
+        name = parametrize.type_before_parametrizations(part).__name__
+        raise InputError(f"{name} is parametrised already; initialise it first, then parametrise")

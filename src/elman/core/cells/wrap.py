@@ -19,7 +19,17 @@ from elman.core.cells.base import Cell, GatedCell, Kernel
 from elman.core.errors import InputError
 from elman.core.state import Shared, State, leaves, replace_leaves
 
-__all__ = ["Dropped", "GatedWrapper", "Residual", "VariationalDropout", "WeightDrop", "Wrapper", "Zoneout", "add_input", "describe"]
+__all__ = [
+    "Dropped",
+    "GatedWrapper",
+    "Residual",
+    "VariationalDropout",
+    "WeightDrop",
+    "Wrapper",
+    "Zoneout",
+    "add_input",
+    "describe",
+]
 
 W = TypeVar("W", bound="Wrapper")
 

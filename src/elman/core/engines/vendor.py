@@ -52,7 +52,7 @@ def _real_rows(kernel: Kernel, x: Tensor, rows: Ragged, state: State) -> tuple[T
     """Leave out rows of length zero, whose state stays as it is."""
     width = kernel.weights[-1].shape[0] if _projects(kernel) else kernel.weights[1].shape[1]
     real = rows.host_lengths.nonzero().flatten()
-    if len(real) == rows.batch and rows.steps:
+    if len(real) == rows.batch and rows.steps and rows.batch:
         return _call(kernel, x, rows, state)
     outputs = x.new_zeros(rows.steps, rows.batch, width)
     if not len(real):

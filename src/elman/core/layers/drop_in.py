@@ -55,7 +55,7 @@ class DropIn(nn.RNNBase):
         blank.training = self.training
         return blank.bind({name: getattr(self, name + suffix) for name in names})
 
-    def forward(  # type: ignore[override]
+    def forward(
         self,
         input: Input,
         hx: Any = None,

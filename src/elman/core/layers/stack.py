@@ -97,9 +97,7 @@ class Stack(Stage):
         self.causal = all(stage.causal for stage in stages)
 
     @classmethod
-    def of(
-        cls, cells: Sequence[Cell], *, dropout: float = 0.0, engine: str = "auto", memory: Memory = "keep"
-    ) -> Stack:
+    def of(cls, cells: Sequence[Cell], *, dropout: float = 0.0, engine: str = "auto", memory: Memory = "keep") -> Stack:
         """Recurrent layers over each other, with locked dropout between them."""
         stages: list[Stage] = []
         for cell in cells:

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from elman.model.kinds.schema import Schema
@@ -39,8 +40,8 @@ class NumberOut(Schema):
     mean: list[float]
     scale: list[float]
     horizon: int = 1
-    anchors: list[int] = []
-    margin: list[float] = []
+    anchors: list[int] = Field(default_factory=list)
+    margin: list[float] = Field(default_factory=list)
 
     @classmethod
     def fit(
@@ -86,7 +87,8 @@ class NumberHead(nn.Module):
     def raw(self, features: Tensor) -> Tensor:
         """``(N, F)`` to ``(N, H, C, Q)`` in units of scale; quantiles may still cross."""
         flat: Tensor = self.linear(features)
-        return flat.unflatten(-1, (self.horizon, self.columns, len(LEVELS)))
+        quantiles: Tensor = flat.unflatten(-1, (self.horizon, self.columns, len(LEVELS)))
+        return quantiles
 
     def loss(self, raw: Tensor, target: Tensor) -> Tensor:
         """The mean pinball loss of every example: ``(N, H, C, Q)`` and ``(N, H, C)`` to ``(N,)``."""

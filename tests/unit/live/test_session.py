@@ -1,0 +1,206 @@
+"""A session: frames in, outputs out; its state as bytes and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from elman import Session
+from elman.core import (
+    Bidirectional,
+    Cell,
+    ElmanCell,
+    GRUCell,
+    InputError,
+    LSTMCell,
+    PerStep,
+    Ragged,
+    Recurrent,
+    Residual,
+    Stack,
+    Stage,
+    VariationalDropout,
+    WeightDrop,
+)
+from elman.core.check import compare
+
+
+def _frames(count: int = 9, streams: int = 1, dtype: torch.dtype = torch.float32) -> Tensor:
+    source = torch.Generator().manual_seed(0)
+    return torch.randn(*((count, 4) if streams == 1 else (count, streams, 4)), generator=source).to(dtype)
+
+
+def _tokens(count: int = 9, streams: int = 1) -> Tensor:
+    return torch.arange(count * streams).reshape((count,) if streams == 1 else (count, streams)) % 7
+
+
+def _layers() -> Stage:
+    cells = [
+        LSTMCell(4, 6),
+        Residual(VariationalDropout(GRUCell(6, 6), 0.5)),
+        WeightDrop(ElmanCell(6, 6), 0.5),
+    ]
+    return Stack.of(cells, dropout=0.5)
+
+
+MODELS: dict[str, tuple[Callable[[], Stage | Cell], Callable[..., Tensor]]] = {
+    "cell": (lambda: GRUCell(4, 6), _frames),
+    "layers": (_layers, _frames),
+    "tokens": (lambda: Stack([PerStep(nn.Embedding(7, 4)), Recurrent(LSTMCell(4, 6))]), _tokens),
+    "no_state": (lambda: PerStep(nn.Linear(4, 3)), _frames),
+    "half": (lambda: GRUCell(4, 6).to(torch.bfloat16), lambda *a: _frames(*a, dtype=torch.bfloat16)),
+    "double": (lambda: GRUCell(4, 6).double(), lambda *a: _frames(*a, dtype=torch.float64)),
+}
+
+
+@pytest.mark.parametrize("streams", [1, 3])
+@pytest.mark.parametrize("name", MODELS)
+def test_snapshot_and_restore(name: str, streams: int) -> None:
+    make, frames = MODELS[name]
+    model, x = make(), frames(9, streams)
+    session = Session(model, batch=streams)
+    session.push(x[:5])
+    taken = session.snapshot()
+    rest = session.push(x[5:])
+    assert isinstance(taken, bytes)
+    for other in (session, Session(model, batch=streams)):
+        other.restore(taken)
+        assert other.snapshot() == taken
+        assert torch.equal(other.push(x[5:]), rest)
+
+
+@pytest.mark.parametrize("name", ["cell", "layers", "tokens"])
+def test_pieces_of_any_length_give_the_whole(name: str) -> None:
+    make, frames = MODELS[name]
+    model, x = make(), frames(9)
+    session = Session(model)
+    whole = session.push(x)
+    session.reset()
+    pieces = [session.push(x[a:b]) for a, b in ((0, 1), (1, 1), (1, 6), (6, 9))]
+    compare("pieces", {"y": torch.cat(pieces)}, {"y": whole})
+    assert pieces[1].shape[0] == 0
+
+
+def test_streams_do_not_mix() -> None:
+    model, x = GRUCell(4, 6), _frames(9, 3)
+    together = Session(model, batch=3).push(x)
+    for stream in range(3):
+        compare("stream", {"y": Session(model).push(x[:, stream])}, {"y": together[:, stream]})
+
+
+def test_the_model_runs_in_evaluation_and_keeps_no_graph() -> None:
+    model = _layers().train()
+    session = Session(model)
+    y = session.push(_frames())
+    assert not model.training
+    assert not y.requires_grad
+    session.reset()
+    assert torch.equal(session.push(_frames()), y)
+
+
+def test_reset_forgets() -> None:
+    session = Session(GRUCell(4, 6))
+    first = session.push(_frames())
+    assert not torch.equal(session.push(_frames()), first)
+    session.reset()
+    assert torch.equal(session.push(_frames()), first)
+
+
+def test_a_snapshot_before_the_first_frame_restores_the_beginning() -> None:
+    session = Session(GRUCell(4, 6))
+    empty = session.snapshot()
+    first = session.push(_frames())
+    session.restore(empty)
+    assert session.snapshot() == empty
+    assert torch.equal(session.push(_frames()), first)
+
+
+def test_a_restored_state_is_its_own() -> None:
+    session = Session(GRUCell(4, 6))
+    session.push(_frames())
+    taken = session.snapshot()
+    session.restore(taken)
+    session.push(_frames())
+    session.restore(taken)
+    assert session.snapshot() == taken
+
+
+def test_a_push_that_fails_leaves_the_state() -> None:
+    session = Session(GRUCell(4, 6))
+    session.push(_frames())
+    taken = session.snapshot()
+    with pytest.raises(InputError, match=r"x: expected \(T, B, 4\)"):
+        session.push(torch.zeros(2, 5))
+    assert session.snapshot() == taken
+
+
+def _taken(model: Stage | Cell | None = None, streams: int = 1, dtype: torch.dtype = torch.float32) -> bytes:
+    session = Session(model or GRUCell(4, 6), batch=streams)
+    session.push(_frames(5, streams, dtype))
+    return session.snapshot()
+
+
+def _flipped(snapshot: bytes, place: int) -> bytes:
+    changed = bytearray(snapshot)
+    changed[place] ^= 1
+    return bytes(changed)
+
+
+FOREIGN: list[tuple[Any, str]] = [
+    (lambda: b"", "not a session's snapshot"),
+    (lambda: b"\x80\x04K\x01.", "not a session's snapshot"),
+    (lambda: b"elman-state-1\n", "damaged"),
+    (lambda: _taken()[:-1], "damaged"),
+    (lambda: _taken() + b"x", "damaged"),
+    (lambda: _flipped(_taken(), -1), "damaged"),
+    (lambda: _flipped(_taken(), 20), "damaged"),
+    (lambda: _flipped(_taken(), 90), "damaged"),
+    (lambda: _taken(streams=2), "it holds 2 streams, this session has 1"),
+    (lambda: _taken(GRUCell(4, 7)), "made by another model"),
+    (lambda: _taken(LSTMCell(4, 6)), "made by another model"),
+    (lambda: _taken(PerStep(nn.Linear(4, 6))), "made by another model"),
+]
+
+
+@pytest.mark.parametrize(("make", "message"), FOREIGN)
+def test_foreign_bytes_are_refused_and_change_nothing(make: Any, message: str) -> None:
+    session = Session(GRUCell(4, 6))
+    session.push(_frames())
+    before = session.snapshot()
+    with pytest.raises(InputError, match=f"snapshot: .*{message}"):
+        session.restore(make())
+    assert session.snapshot() == before
+
+
+def test_every_flipped_bit_is_noticed() -> None:
+    session, taken = Session(GRUCell(4, 6)), _taken()
+    for place in range(len(taken)):
+        with pytest.raises(InputError, match="snapshot: "):
+            session.restore(_flipped(taken, place))
+
+
+def test_what_a_session_refuses() -> None:
+    for model in (Bidirectional(GRUCell(4, 2), GRUCell(4, 2)), Recurrent(GRUCell(4, 2), reverse=True)):
+        with pytest.raises(
+            InputError, match=f"{type(model).__name__} reads the whole sequence .* cannot stream"
+        ):
+            Session(model)
+    with pytest.raises(InputError, match="batch: expected at least 1 stream, got 0"):
+        Session(GRUCell(4, 2), batch=0)
+    with pytest.raises(InputError, match=r"frames: expected \(T, 3, \.\.\.\), got \(2, 2, 4\)"):
+        Session(GRUCell(4, 2), batch=3).push(torch.zeros(2, 2, 4))
+    with pytest.raises(InputError, match=r"frames: expected \(T, \.\.\.\), got \(\)"):
+        Session(GRUCell(4, 2)).push(torch.zeros(()))
+
+
+def test_a_stack_with_one_stage_that_cannot_stream_cannot() -> None:
+    stack = Stack(
+        [Recurrent(GRUCell(4, 4)), Bidirectional(GRUCell(4, 2), GRUCell(4, 2)), Recurrent(GRUCell(4, 4))]
+    )
+    with pytest.raises(InputError, match="Stack reads the whole sequence"):
+        Session(stack)
+    assert stack(Ragged(_frames(3, 2)))[0].values.shape == (3, 2, 4)
