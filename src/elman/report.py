@@ -43,15 +43,15 @@ class Example:
 
 
 def sweep(path: Path) -> None:
-    """Remove what a run without a finished epoch left; keep the history of one that has some."""
-    history = path / "history.jsonl"
-    if not history.exists() or not history.stat().st_size:
-        shutil.rmtree(path, ignore_errors=True)
+    """Remove the folder of a run that left no model, so that the same command can be given again."""
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def toml(job: Job) -> str:
     """The job as TOML: ``elman train --config run.toml`` trains it again."""
-    lines = [f"{name} = {json.dumps(value)}" for name, value in job.model_dump(exclude_none=True).items()]
+    # Not \\u escapes: TOML has no surrogate pairs.
+    settings = job.model_dump(exclude_none=True).items()
+    lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in settings]
     return "# trains this run again, given the same data\n" + "\n".join(lines) + "\n"
 
 

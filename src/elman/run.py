@@ -140,15 +140,14 @@ def train_job(
 ) -> Run:
     """:func:`train` for settings that are checked already."""
     device = check_device(job.device)
-    if out is not None and Path(out).exists():
-        raise InputError(f"--out {out}: exists already and is not overwritten; name another folder, or remove it")
+    _check_out(Path("runs") if out is None else Path(out), new=out is not None)
     if job.threads:
         torch.set_num_threads(job.threads)
     data = prepare(Request(**{name: getattr(job, name) for name in Request.__dataclass_fields__}))
     loop = choose_loop(job, data)
     torch.manual_seed(job.seed)
     model = SequenceModel(_config(job, data), cells)
-    warm_start(model, data.train)
+    warm_start(model, data.train, data.valid)
     model.to(device)
     notes = [*data.notes, _network_in_words(model, data, loop)]
     if listener is not None:
@@ -157,14 +156,14 @@ def train_job(
     path = _new_folder(Path(out) if out is not None else None, job)
     try:
         history = _fit(model, data, loop, path, listener)
+        calibrate(model, data.valid, 256, loop.device)
+        judged = data.valid if data.test is None else data.test
+        scores = score(model, judged, 256, loop.device)
+        run = Run(model, path, scores, baseline_scores(model.config.output, data.train, judged), history, notes)
+        save_model(model, path / "model")
     except BaseException:
         report.sweep(path)
         raise
-    calibrate(model, data.valid, 256, loop.device)
-    judged = data.valid if data.test is None else data.test
-    scores = score(model, judged, 256, loop.device)
-    run = Run(model, path, scores, baseline_scores(model.config.output, data.train, judged), history, notes)
-    save_model(model, path / "model")
     _write_record(run, job, loop, data)
     report.draw(run, data)
     return run
@@ -189,12 +188,23 @@ def load(path: str | Path, cells: Cells | None = None) -> Run:
 
 def check_device(name: str) -> torch.device:
     """The device of a name; ``cpu`` and ``cuda`` only, others are refused with the reason."""
-    kind = name.partition(":")[0]
-    if kind not in ("cpu", "cuda"):
-        raise InputError(f"--device {name}: only cpu and cuda are offered; nothing else has been verified")
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise InputError(f"--device {name}: this torch ({torch.__version__}) sees no CUDA device; use --device cpu")
+    kind, _, number = name.partition(":")
+    if name != "cpu" and (kind != "cuda" or not (name == "cuda" or number.isdecimal())):
+        raise InputError(f"--device {name}: only cpu, cuda and cuda:N have been verified; use --device cpu")
+    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
+        count = torch.cuda.device_count()
+        seen = f"{count} CUDA devices" if count else "no CUDA device"
+        raise InputError(f"--device {name}: this torch ({torch.__version__}) sees {seen}; use --device cpu")
     return torch.device(name)
+
+
+def _check_out(path: Path, *, new: bool) -> None:
+    """Refuse, before anything is read, a folder that stands already or cannot be made."""
+    if new and path.exists():
+        raise InputError(f"--out {path}: exists already and is not overwritten; name another folder, or remove it")
+    above = path if path.exists() else next(folder for folder in path.absolute().parents if folder.exists())
+    if not above.is_dir():
+        raise InputError(f"--out {path}: '{above.name}' is a file, no folder can be made there; name another --out")
 
 
 def _config(job: Job, data: Prepared) -> ModelConfig:
@@ -245,7 +255,7 @@ def _new_folder(out: Path | None, job: Job) -> Path:
         except FileExistsError:
             continue
         except OSError as error:
-            raise InputError(f"--out {path}: cannot make this folder ({error.strerror})") from error
+            raise InputError(f"--out {path}: cannot make this folder ({error.strerror}); name another --out") from error
         return path
     raise InputError(f"--out {choices[0]}: exists already and is not overwritten; name another folder")
 

@@ -59,9 +59,7 @@ def _complete(
     for name in factors:
         if name in case:
             continue
-        known = [
-            group for group in groups if name in group and all(part in case or part == name for part in group)
-        ]
+        known = [group for group in groups if name in group and all(part in case or part == name for part in group)]
         best: list[tuple[int, float, Case]] = []
         for value in factors[name]:
             longer = {**case, name: value}

@@ -44,12 +44,14 @@ class Base:
         vendor: whether torch has a kernel for it.
         smallest: the smallest H it takes.
         output: the width of its output, from H.
+        gates: the number of its gates, G.
     """
 
     make: Callable[[int, int], Any]
     vendor: bool = True
     smallest: int = 1
     output: Callable[[int], int] = lambda size: size
+    gates: int = 1
 
 
 @dataclass(frozen=True)
@@ -62,12 +64,14 @@ class Wrap:
         square: whether D must be the width of the output (Residual).
         per_step: whether it draws a mask for every step in training; such masks cannot be the same for a
             sequence in pieces or for rows in another order, so laws 2, 3, 5 and 6 hold in evaluation only.
+        fewest: the smallest G*H it takes; of one number, LayerNorm makes nothing.
     """
 
     make: Callable[[Any], Cell]
     vendor: bool = False
     square: bool = False
     per_step: bool = False
+    fewest: int = 1
 
 
 def _projection(size: int) -> int:
@@ -83,12 +87,12 @@ CELLS = {
     "elman_relu": Base(lambda d, h: ElmanCell(d, h, "relu")),
     "elman_sigmoid": Base(lambda d, h: ElmanCell(d, h, "sigmoid"), vendor=False),
     "elman_nobias": Base(lambda d, h: ElmanCell(d, h, bias=False)),
-    "lstm": Base(LSTMCell),
-    "lstm_nobias": Base(lambda d, h: LSTMCell(d, h, bias=False)),
-    "lstm_proj": Base(_projected, smallest=7, output=_projection),
-    "lstm_proj_nobias": Base(lambda d, h: _projected(d, h, False), smallest=7, output=_projection),
-    "gru": Base(GRUCell),
-    "gru_nobias": Base(lambda d, h: GRUCell(d, h, bias=False)),
+    "lstm": Base(LSTMCell, gates=4),
+    "lstm_nobias": Base(lambda d, h: LSTMCell(d, h, bias=False), gates=4),
+    "lstm_proj": Base(_projected, smallest=7, output=_projection, gates=4),
+    "lstm_proj_nobias": Base(lambda d, h: _projected(d, h, False), smallest=7, output=_projection, gates=4),
+    "gru": Base(GRUCell, gates=3),
+    "gru_nobias": Base(lambda d, h: GRUCell(d, h, bias=False), gates=3),
 }
 
 WRAPS = {
@@ -97,12 +101,12 @@ WRAPS = {
     "zoneout": Wrap(lambda c: Zoneout(c, 0.3), per_step=True),
     "variational": Wrap(lambda c: VariationalDropout(c, 0.4)),
     "weightdrop": Wrap(lambda c: WeightDrop(c, 0.4), vendor=True),
-    "layernorm": Wrap(LayerNorm),
+    "layernorm": Wrap(LayerNorm, fewest=2),
     "residual_weightdrop": Wrap(lambda c: Residual(WeightDrop(c, 0.4)), vendor=True, square=True),
     "residual_residual": Wrap(lambda c: Residual(Residual(c)), square=True),
-    "weightdrop_layernorm": Wrap(lambda c: WeightDrop(LayerNorm(c), 0.4)),
+    "weightdrop_layernorm": Wrap(lambda c: WeightDrop(LayerNorm(c), 0.4), fewest=2),
     "layernorm_variational_weightdrop": Wrap(
-        lambda c: LayerNorm(VariationalDropout(WeightDrop(c, 0.4), 0.3))
+        lambda c: LayerNorm(VariationalDropout(WeightDrop(c, 0.4), 0.3)), fewest=2
     ),
     "residual_zoneout_weightdrop": Wrap(
         lambda c: Residual(Zoneout(WeightDrop(c, 0.4), 0.3)), square=True, per_step=True
@@ -129,7 +133,9 @@ def _structures() -> tuple[dict[str, Any], ...]:
     return tuple(
         {"cell": cell, "wrap": wrap, "engine": engine, "hidden": hidden}
         for cell, wrap, engine, hidden in every
-        if hidden >= CELLS[cell].smallest and (engine != "vendor" or has_kernel(cell, wrap))
+        if hidden >= CELLS[cell].smallest
+        and hidden * CELLS[cell].gates >= WRAPS[wrap].fewest
+        and (engine != "vendor" or has_kernel(cell, wrap))
     )
 
 

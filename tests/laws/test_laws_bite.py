@@ -74,11 +74,7 @@ class ResetsTooLate(Broken):
     """After the step whose input it should come before."""
 
     def run(self, cell: Cell, x: Any, rows: Ragged, state: State, resets: Resets) -> tuple[Tensor, State]:
-        late = (
-            None
-            if resets is None
-            else (torch.cat([torch.zeros_like(resets[0][:1]), resets[0][:-1]]), resets[1])
-        )
+        late = None if resets is None else (torch.cat([torch.zeros_like(resets[0][:1]), resets[0][:-1]]), resets[1])
         return super().run(cell, x, rows, state, late)
 
 
@@ -153,9 +149,7 @@ class ForgetsTensor(ElmanCell):
 def _cleans_only(first: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let unfold set pads to zero at its entry only, or at its exit only; D is 5, H is 4."""
     clean = Ragged.clean
-    monkeypatch.setattr(
-        Ragged, "clean", lambda rows: clean(rows) if (rows.values.shape[-1] == 5) == first else rows
-    )
+    monkeypatch.setattr(Ragged, "clean", lambda rows: clean(rows) if (rows.values.shape[-1] == 5) == first else rows)
 
 
 def _reads_pads(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,9 +101,7 @@ def _model(stage: str, reading: str = "mean", training: bool = False) -> Classif
 
 def _x(fill: float | None = None, lengths: list[int] = LENGTHS) -> Tensor:
     """Random inputs, with ``fill`` behind the rows' ends."""
-    x = torch.randn(
-        max(lengths), len(lengths), WIDTH, dtype=torch.float64, generator=torch.Generator().manual_seed(2)
-    )
+    x = torch.randn(max(lengths), len(lengths), WIDTH, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
     mask = (torch.arange(len(x))[:, None] < torch.tensor(lengths))[..., None]
     return x if fill is None else torch.where(mask, x, fill)
 
@@ -176,9 +174,7 @@ def test_rows_know_nothing_of_each_other(stage: str, reading: str) -> None:
     x, order = _x(torch.nan), torch.tensor([3, 1, 4, 0, 2])
     outputs, end = model.stage(Ragged(x, LENGTHS))
     turned, turned_end = model.stage(Ragged(x, LENGTHS).rows(order))
-    compare(
-        "law 5", _named(turned.values, turned_end), _named(outputs.values[:, order], take_rows(end, order))
-    )
+    compare("law 5", _named(turned.values, turned_end), _named(outputs.values[:, order], take_rows(end, order)))
     read = model.reading(outputs)
     for row, length in enumerate(LENGTHS):
         alone, alone_end = model.stage(Ragged(x[:length, row : row + 1]))
@@ -189,9 +185,7 @@ def test_rows_know_nothing_of_each_other(stage: str, reading: str) -> None:
 
 
 def _named(values: Tensor, state: State) -> Values:
-    return {"outputs": values.detach()} | {
-        f"state {k}": leaf.detach() for k, leaf in enumerate(leaves(state))
-    }
+    return {"outputs": values.detach()} | {f"state {k}": leaf.detach() for k, leaf in enumerate(leaves(state))}
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -233,9 +227,7 @@ def _gradients(module: Stage, x: Tensor, run: Callable[[Tensor], tuple[Tensor, S
     y, end = run(x)
     source = torch.Generator().manual_seed(5)
     moving = [leaf for leaf in leaves(end) if leaf.requires_grad]
-    loss = sum(
-        (part * torch.randn(part.shape, generator=source, dtype=part.dtype)).sum() for part in [y, *moving]
-    )
+    loss = sum((part * torch.randn(part.shape, generator=source, dtype=part.dtype)).sum() for part in [y, *moving])
     grads = torch.autograd.grad(loss, [x, *module.parameters()])
     names = ["x", *(name for name, _ in module.named_parameters())]
     return _named(y, end) | {f"gradient of {name}": grad for name, grad in zip(names, grads, strict=True)}
@@ -271,9 +263,7 @@ def test_a_session_gives_what_the_whole_gives(stage: str, streams: int) -> None:
     x = _x()[:, :streams]
     whole = module(Ragged(x))[0].values
     session = elman.Session(module, batch=streams)
-    pushed = torch.cat(
-        [session.push(x[t : t + 1] if streams > 1 else x[t : t + 1, 0]) for t in range(len(x))]
-    )
+    pushed = torch.cat([session.push(x[t : t + 1] if streams > 1 else x[t : t + 1, 0]) for t in range(len(x))])
     compare(f"law 3, {stage}", {"y": pushed}, {"y": whole if streams > 1 else whole[:, 0]})
 
 

@@ -49,9 +49,7 @@ def _regularised(name: str, p: float) -> tuple[nn.Module, Run]:
     if kind == "dropin":
         layers = {"RNN": RNN, "LSTM": LSTM, "GRU": GRU}[inside](5, 6, num_layers=2, dropout=p)
         return layers, lambda x: layers(x)[0]
-    wrapper: Any = {"VariationalDropout": VariationalDropout, "WeightDrop": WeightDrop, "Zoneout": Zoneout}[
-        kind
-    ]
+    wrapper: Any = {"VariationalDropout": VariationalDropout, "WeightDrop": WeightDrop, "Zoneout": Zoneout}[kind]
     return _recurrent(wrapper({"Elman": ElmanCell, "LSTM": LSTMCell, "GRU": GRUCell}[inside](5, 6), p))
 
 
@@ -156,9 +154,7 @@ def _loss(cell: Cell, x: Tensor, engine: str, memory: Memory) -> Tensor:
 @pytest.mark.parametrize("engine", ["loop", "vendor"])
 @pytest.mark.parametrize("kind", PARAMETRISED)
 @pytest.mark.parametrize("make", CELLS)
-def test_parametrised_cell_equals_the_plain_one(
-    make: type[Cell], kind: str, engine: str, memory: Memory
-) -> None:
+def test_parametrised_cell_equals_the_plain_one(make: type[Cell], kind: str, engine: str, memory: Memory) -> None:
     torch.manual_seed(0)
     cell = make(5, 6).double()  # type: ignore[call-arg]
     PARAMETRISED[kind](cell, "weight_hh")

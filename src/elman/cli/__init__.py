@@ -46,3 +46,7 @@ def main() -> None:
     except ElmanError as error:
         fail(str(error))
         sys.exit(2)
+    except OSError as error:
+        # Such as a disk that is full. Its words say what and where.
+        fail(str(error))
+        sys.exit(2)

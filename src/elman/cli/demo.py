@@ -26,7 +26,7 @@ __all__ = ["register"]
 _HELP = """
 Forecast atmospheric CO2 a year ahead, in about a minute, and compare.
 
-Trains a recurrent and a feed-forward net on a real weekly series that ships with elman (Mauna Loa, 1958-2001)
+Trains a recurrent and a feed-forward net on a real weekly series that ships with elman (Mauna Loa, 1958-2001) \
 and sets both beside what costs nothing. Needs no network and no file of yours.
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,8 +24,7 @@ Predict every sequence of a file.
   elman predict runs/reviews-1 new.csv --out predicted.csv
   elman predict runs/demand-1 demand.csv > forecast.csv
 
-\b
-Labels come with the probability of every class, numbers and forecasts with an 80 % interval. Without --out the
+Labels come with the probability of every class, numbers and forecasts with an 80 % interval. Without --out the \
 table goes to the terminal (shortened) or, as CSV, into a pipe. An existing file is not overwritten.
 """
 
@@ -62,19 +62,27 @@ def predict(
 def _check_out(path: Path) -> None:
     if path.suffix not in (".csv", ".jsonl", ".parquet"):
         raise InputError(f"--out {path}: the ending says the format; use .csv, .jsonl or .parquet")
+    if not path.absolute().parent.is_dir():
+        raise InputError(f"--out {path}: there is no folder '{path.parent}'; make it first, or name another")
     if path.exists():
         raise InputError(f"--out {path}: exists already and is not overwritten; name another file, or remove it")
 
 
 def _write(frame: pl.DataFrame, path: Path) -> None:
+    made = False
+    table = io.BytesIO()
+    if path.suffix == ".csv":
+        frame.write_csv(table)
+    elif path.suffix == ".jsonl":
+        frame.write_ndjson(table)
+    else:
+        frame.write_parquet(table)
     try:
         # "x": a file that appeared meanwhile is not overwritten either.
         with open(path, "xb") as file:
-            if path.suffix == ".csv":
-                frame.write_csv(file)
-            elif path.suffix == ".jsonl":
-                frame.write_ndjson(file)
-            else:
-                frame.write_parquet(file)
+            made = True
+            file.write(table.getvalue())
     except OSError as error:
-        raise InputError(f"--out {path}: cannot be written ({error.strerror or error})") from error
+        if made:
+            path.unlink()
+        raise InputError(f"--out {path}: cannot be written ({error.strerror}); name another, or make room") from error

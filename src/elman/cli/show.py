@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 __all__ = ["WELCOME", "Watch", "command", "fail", "notes", "out", "score_table", "unit_of", "verdict", "wrap"]
 
-out = Console(highlight=False, soft_wrap=True)
+out = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
 """Results go here (standard output)."""
 
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 """Progress and errors go here (standard error)."""
 
 WELCOME = """\
@@ -53,7 +53,7 @@ def fail(message: str) -> None:
 def notes(lines: Sequence[str]) -> None:
     """Print what was chosen or noticed, one line each."""
     for line in lines:
-        err.print(wrap(line, "  - ", "    "), markup=False)
+        err.print(wrap(line, "  - ", "    "))
 
 
 def wrap(text: str, first: str = "", rest: str = "") -> str:
@@ -74,7 +74,7 @@ def unit_of(model: SequenceModel) -> str:
     out = model.config.output
     if isinstance(out, LabelOut):
         return "share of right answers"
-    return "mean absolute error, in standard deviations" if isinstance(out, NumberOut) else "nats a token"
+    return "mean absolute error, in standard deviations" if isinstance(out, NumberOut) else "cross-entropy of a token"
 
 
 def score_table(rows: dict[str, Scores], first: str) -> Table:

@@ -141,7 +141,7 @@ def _config(path: str | None) -> dict[str, Any]:
         with open(path, "rb") as file:
             found: dict[str, Any] = tomllib.load(file)
     except OSError as error:
-        raise InputError(f"--config {path}: cannot be read ({error.strerror})") from error
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"--config {path}: not TOML ({error})") from error
+        raise InputError(f"--config {path}: cannot be read ({error.strerror}); give the run.toml of a run") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"--config {path}: not TOML ({error}); give the run.toml of a run") from error
     return found

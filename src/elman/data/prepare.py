@@ -112,8 +112,29 @@ def prepare(request: Request) -> Prepared:
         made = _next_token(request, source, target, parts)
     else:
         made = _next_value(request, source, target, parts)
+    _check_parts(request, made)
     made.notes[:0] = main.notes
+    if made.test is None:
+        made.notes.append("there is no test part: the scores are those of the validation part, which chose the epoch")
     return made
+
+
+def _check_parts(request: Request, made: Prepared) -> None:
+    """A part without a single step to predict cannot be trained or scored on."""
+    files = {"training": None, "validation": request.valid, "test": request.test}
+    for (name, file), part in zip(files.items(), (made.train, made.valid, made.test), strict=True):
+        if part is not None and not len(part):
+            instead = "" if file else ", or divide it otherwise, such as --split 0.6,0.2,0.2"
+            raise DataError(
+                f"the {name} part has no step to predict{_room(made)}; give longer data{instead}",
+                file=file or request.file,
+            )
+
+
+def _room(made: Prepared) -> str:
+    if made.target.kind != "future":
+        return ""
+    return f": a forecast takes {made.lookback} steps before it and {made.target.horizon} of its own"
 
 
 def part_of(kind: Input) -> Part:
@@ -235,37 +256,40 @@ def _forecast(request: Request, source: Part, target: Part, parts: Parts) -> Pre
     lengths = [len(series) for series in main.inputs]
     horizon = target.horizon
     split = _ranges(request, parts, lengths)
-    lookback = request.lookback or _lookback(horizon, [r[1] for r in split.ranges])
+    longest = max(a for _, a, _, _ in split.ranges)
+    lookback = request.lookback or _lookback(horizon, longest)
     usable = [k for k, (_, a, _, _) in enumerate(split.ranges) if a >= lookback + horizon]
     if lookback < 1 or not usable:
-        k = int(np.argmax(lengths))
-        longest = max(a for _, a, _, _ in split.ranges)
-        raise DataError(
-            f"a forecast of {horizon} steps needs a history of at least {horizon} steps before it, and "
-            f"both must lie in the training part; the longest training part (of '{main.ids[k]}') has "
-            f"{longest} steps. Take a shorter horizon, such as --to future:{max(1, longest // 4)}"
-            + (f", or a shorter --lookback than {request.lookback}" if request.lookback else ""),
-            file=main.where[k][0],
-        )
+        raise DataError(_no_room(horizon, request.lookback, longest), file=main.where[0][0])
     train = [series[: split.ranges[k][1]] for k, series in enumerate(main.inputs)]
     kind = SeriesIn.fit([train[k] for k in usable], source.columns)
-    output = _numbers_after(main, split, source, target)
+    output = _numbers_after(main.subset(usable), [split.ranges[k] for k in usable], source, target)
     sets = [
         encode_windows(kind, output, main, lookback, [(r[part], r[part + 1]) for r in split.ranges])
         for part in range(3)
     ]
-    valid = _windows_of(parts[1], kind, output, lookback) or sets[1]
-    test = _windows_of(parts[2], kind, output, lookback) or sets[2]
+    others = [None if ex is None else encode_windows(kind, output, ex, lookback) for ex in parts[1:]]
+    valid = sets[1] if others[0] is None else others[0]
+    test = (sets[2] if len(sets[2]) else None) if others[1] is None else others[1]
     notes = [split.how, f"every forecast reads the last {lookback} steps"]
     if len(usable) < len(lengths):
         notes.append(f"{len(lengths) - len(usable)} of {len(lengths)} series are too short to train on")
-    if not len(valid):
-        raise DataError(
-            f"the validation part has no room for a forecast of {horizon} steps; take a shorter horizon "
-            "or another --split, such as 0.6,0.2,0.2",
-            file=main.where[0][0],
-        )
-    return Prepared(source, target, kind, output, sets[0], valid, test if len(test) else None, lookback, notes)
+    return Prepared(source, target, kind, output, sets[0], valid, test, lookback, notes)
+
+
+def _no_room(horizon: int, lookback: int | None, longest: int) -> str:
+    """What to say where no training part holds one forecast with its history."""
+    history = f"{lookback} steps (--lookback)" if lookback else f"at least {horizon} steps"
+    shorter = []
+    if lookback and longest > horizon:
+        shorter.append(f"--lookback {max(1, (longest - horizon) // 2)}")
+    if longest // 4 and longest // 4 < horizon:
+        shorter.append(f"--to future:{longest // 4}")
+    return (
+        f"a forecast of {horizon} steps needs a history of {history} before it, and both must lie in the training "
+        f"part, of which the longest has {longest} steps; "
+        + (f"write {' or '.join(shorter)}, or give longer series" if shorter else "give longer series")
+    )
 
 
 def _ranges(request: Request, parts: Parts, lengths: list[int]) -> TimeSplit:
@@ -275,6 +299,10 @@ def _ranges(request: Request, parts: Parts, lengths: list[int]) -> TimeSplit:
     if rule is None and parts[1] is not None and parts[2] is not None:
         return TimeSplit([(0, n, n, n) for n in lengths], "the parts as the files give them")
     made = split_time(parts[0], rule, lengths)
+    if parts[1] is not None:
+        # What would have validated is for training.
+        ranges = [(0, b, b, c) for _, _, b, c in made.ranges]
+        return TimeSplit(ranges, "validation as the file gives it, its share is trained on; " + made.how)
     if parts[2] is not None:
         # The whole file is for training and validation.
         cut = [(0, int(n * 0.9), n, n) for n in lengths]
@@ -282,14 +310,19 @@ def _ranges(request: Request, parts: Parts, lengths: list[int]) -> TimeSplit:
     return made
 
 
-def _lookback(horizon: int, available: Sequence[int]) -> int:
+def _lookback(horizon: int, longest: int) -> int:
     """Twice the horizon and at least 96 steps, but never more than half of what the training part leaves."""
-    return min(max(2 * horizon, 96), (max(available) - horizon) // 2)
+    return min(max(2 * horizon, 96), (longest - horizon) // 2)
 
 
-def _numbers_after(main: Examples, split: TimeSplit, source: Part, target: Part) -> NumberOut:
-    """The output of series that go on: predicted as a change from the last value where that is an input."""
-    targets = [t[: r[1]] for t, r in zip(main.targets or [], split.ranges, strict=True)]
+def _numbers_after(
+    main: Examples, ranges: Sequence[tuple[int, int, int, int]], source: Part, target: Part
+) -> NumberOut:
+    """The output of series that go on: predicted as a change from the last value where that is an input.
+
+    It must be fit on the very series that the input is fit on, for its units are those of the last value.
+    """
+    targets = [t[: r[1]] for t, r in zip(main.targets or [], ranges, strict=True)]
     known = all(column in source.columns for column in target.columns)
     anchors = [source.columns.index(column) for column in target.columns] if known else []
     return NumberOut.fit(targets, target.columns, horizon=target.horizon or 1, anchors=anchors)
@@ -309,10 +342,6 @@ def encode_windows(
     return WindowSet(inputs, targets, spans, lookback, output.horizon)
 
 
-def _windows_of(ex: Examples | None, kind: SeriesIn, output: NumberOut, lookback: int) -> WindowSet | None:
-    return None if ex is None else encode_windows(kind, output, ex, lookback)
-
-
 # What comes next ----------------------------------------------------------------------------------------------
 
 
@@ -320,12 +349,12 @@ def _next_value(request: Request, source: Part, target: Part, parts: Parts) -> P
     main = parts[0]
     split = _ranges(request, parts, [len(series) for series in main.inputs])
     kind = SeriesIn.fit([s[: r[1]] for s, r in zip(main.inputs, split.ranges, strict=True)], source.columns)
-    output = _numbers_after(main, split, source, target)
+    output = _numbers_after(main, split.ranges, source, target)
     sets = [next_values(kind, output, main, [(r[part], r[part + 1]) for r in split.ranges]) for part in range(3)]
     others = [None if ex is None else next_values(kind, output, ex) for ex in parts[1:]]
-    train = _pieces(sets[0])
-    valid, test = others[0] or sets[1], others[1] or sets[2]
-    return Prepared(source, target, kind, output, train, valid, test if len(test) else None, notes=[split.how])
+    valid = sets[1] if others[0] is None else others[0]
+    test = (sets[2] if len(sets[2]) else None) if others[1] is None else others[1]
+    return Prepared(source, target, kind, output, _pieces(sets[0]), valid, test, notes=[split.how])
 
 
 def next_values(
@@ -372,9 +401,9 @@ def _next_token(request: Request, source: Part, target: Part, parts: Parts) -> P
     # Words are put together again for the vocabulary, which is learnt from the training part alone.
     kind = TextIn.fit([("" if variant else " ").join(tokens[:a])], source.columns[0], variant)
     numbers = kind.encode(text)
-    others = [None if ex is None else stream(kind.encode(ex.inputs[0])) for ex in parts[1:]]
-    valid_set = others[0] or stream(numbers[a - 1 : b])
-    test_set = others[1] or (stream(numbers[b - 1 : c]) if c > b else None)
+    others = [None if ex is None else stream(kind.encode("\n".join(ex.inputs))) for ex in parts[1:]]
+    valid_set = stream(numbers[a - 1 : b]) if others[0] is None else others[0]
+    test_set = (stream(numbers[b - 1 : c]) if c > b else None) if others[1] is None else others[1]
     output = TokenOut(size=kind.width)
     return Prepared(source, target, kind, output, stream(numbers[:a]), valid_set, test_set, notes=[times.how])
 

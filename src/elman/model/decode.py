@@ -14,7 +14,6 @@ from elman.model.network import SequenceModel
 __all__ = ["continue_text"]
 
 
-@torch.inference_mode()
 def continue_text(
     model: SequenceModel,
     prompt: str,
@@ -33,27 +32,45 @@ def continue_text(
         temperature: 0 takes the likeliest token; 1 samples from the model's own distribution.
         top_k: sample among the k likeliest only; 0 for all.
         seed: the same seed writes the same text.
+
+    Raises:
+        InputError: at once, before anything is written.
     """
     kind = model.config.input
     if not isinstance(kind, TextIn) or not isinstance(model.head, TokenHead):
         raise InputError("this model predicts no text; train one with --from text.char --to next")
-    for name, value, least in (("length", length, 1), ("temperature", temperature, 0), ("top_k", top_k, 0)):
-        if value < least:
-            raise InputError(f"{name}: expected at least {least}, got {value}")
+    limits = (("length", length, 1), ("temperature", temperature, 0), ("top_k", top_k, 0), ("seed", seed, 0))
+    for name, value, least in limits:
+        if not least <= value < 2**63:
+            raise InputError(f"{name}: expected at least {least} and below 2**63, got {value}")
+    tokens = _tokens(model, model.head, _start(model, kind, prompt), length, temperature, top_k, seed)
+    return _spelt(kind, prompt, tokens)
+
+
+@torch.inference_mode()
+def _tokens(
+    model: SequenceModel, head: TokenHead, given: torch.Tensor, length: int, temperature: float, top_k: int, seed: int
+) -> Iterator[int]:
+    """Draw token after token until the end mark."""
     model.eval()
     device = next(model.parameters()).device
     generator = torch.Generator(device).manual_seed(seed)
-    given = _start(model, kind, prompt)
     logits, state = model.answers(Ragged(given[:, None].to(device)))
-    # The first word after a prompt of words is set off by a space, like all others.
-    gap = "" if kind.variant == "char" or not prompt or prompt[-1:].isspace() else " "
     for _ in range(length):
-        token = model.head.sample(logits[-1], temperature=temperature, top_k=top_k, generator=generator)
+        token = head.sample(logits[-1], temperature=temperature, top_k=top_k, generator=generator)
         if int(token) == 1:
             return
-        yield gap + kind.decode([int(token)])
-        gap = "" if kind.variant == "char" else " "
-        logits, state = model.answers(Ragged(token[:, None].to(device)), state)
+        yield int(token)
+        logits, state = model.answers(Ragged(token[:, None]), state)
+
+
+def _spelt(kind: TextIn, prompt: str, tokens: Iterator[int]) -> Iterator[str]:
+    """The text of every token; words are set off by a space, the first after a prompt too."""
+    space = "" if kind.variant == "char" else " "
+    gap = space if prompt and not prompt[-1:].isspace() else ""
+    for token in tokens:
+        yield gap + kind.decode([token])
+        gap = space
 
 
 def _start(model: SequenceModel, kind: TextIn, prompt: str) -> torch.Tensor:

@@ -48,6 +48,8 @@ class FeedForward(Stage):
     def forward(self, ragged: Ragged, state: State = None) -> tuple[Ragged, State]:
         rows = ragged.clean()
         past = self.initial_state(rows.batch, rows.values) if state is None else state
+        if not rows.steps:
+            return rows.with_values(rows.values.new_zeros(0, rows.batch, self.first.out_channels)), past
         whole = torch.cat([past, rows.values.transpose(0, 1)], dim=1)
         hidden = torch.relu(self.first(whole.transpose(1, 2))).permute(2, 0, 1)
         # The state is the window - 1 steps before each row's own end.

@@ -22,7 +22,7 @@ from safetensors.torch import save as save_tensors
 
 from elman.core.cells.elman import ElmanCell
 from elman.core.errors import InputError, ModelFileError
-from elman.model.network import Cells, ModelConfig, SequenceModel
+from elman.model.network import CELLS, Cells, ModelConfig, SequenceModel
 
 __all__ = ["FORMAT", "load_model", "save_model", "write_folder"]
 
@@ -39,8 +39,10 @@ def save_model(model: SequenceModel, path: str | Path) -> None:
         InputError: the model holds a function without a name, so it could not be loaded again.
         ModelFileError: the disk is full or not writable; what stood at ``path`` is untouched.
     """
+    # A cell of one's own is made again by its own code, whatever functions it holds.
+    known = model.config.net.cell in CELLS
     for name, part in model.named_modules():
-        if isinstance(part, ElmanCell) and not isinstance(part.nonlinearity, str):
+        if known and isinstance(part, ElmanCell) and not isinstance(part.nonlinearity, str):
             raise InputError(f"{name}: its nonlinearity is a function of your own and cannot be saved; use a name")
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     files = {
@@ -81,14 +83,17 @@ def _swap(fresh: Path, path: Path) -> None:
         os.rename(fresh, path)
         return
     aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".old", dir=path.parent))
-    os.rename(path, aside / "kept")
+    kept = aside / "kept"
     try:
+        os.rename(path, kept)
         os.rename(fresh, path)
     except OSError:
-        os.rename(aside / "kept", path)
+        # What was there goes back; nothing here may delete it.
+        if kept.exists():
+            os.rename(kept, path)
+        aside.rmdir()
         raise
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def load_model(path: str | Path, cells: Cells | None = None) -> SequenceModel:

@@ -145,6 +145,8 @@ class SequenceModel(nn.Module):
         out = self.config.output
         if self.readout is None or not isinstance(self.head, NumberHead) or not isinstance(out, NumberOut):
             raise InputError("this model does not forecast")
+        if ragged.steps != self.config.lookback or not ragged.full:
+            raise InputError(f"ragged: a forecast reads {self.config.lookback} steps of every row, got {ragged!r}")
         given, last, spread = relative(ragged.values)
         steps, _ = self.features(ragged.with_values(given))
         raw = self.head.raw(self.dropout(self.readout(steps)))
@@ -214,7 +216,7 @@ def _trunk(net: NetConfig, width: int, cells: Cells) -> tuple[list[Stage], int]:
     if net.cell == "feedforward":
         if net.bidirectional:
             raise InputError("bidirectional: a feed-forward net has one direction; leave --bidirectional out")
-        return [FeedForward(width, net.hidden, net.window, max(2, net.layers), net.dropout)], net.hidden
+        return [FeedForward(width, net.hidden, net.window, net.layers, net.dropout)], net.hidden
     stages: list[Stage] = []
     for layer in range(net.layers):
         if layer and net.dropout:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,17 +63,10 @@ def read_for(model: SequenceModel, path: str, *, need_target: bool) -> Examples:
 
 def examples_of(model: SequenceModel, sequences: list[Any]) -> Examples:
     """Raw sequences as examples: texts, or arrays ``[T, C]`` (``[T]`` for one channel)."""
-    kind = model.config.input
-    inputs: list[Any] = []
-    for k, sequence in enumerate(sequences):
-        if isinstance(kind, TextIn) != isinstance(sequence, str):
-            wanted = "a text" if isinstance(kind, TextIn) else f"an array [T, {kind.width}]"
-            raise InputError(f"sequences[{k}]: expected {wanted}, got {type(sequence).__name__}")
-        if isinstance(sequence, str):
-            inputs.append(sequence)
-            continue
-        array = np.asarray(sequence, dtype=np.float64)
-        inputs.append(array[:, None] if array.ndim == 1 else array)
+    if not isinstance(sequences, (list, tuple, np.ndarray)) or not len(sequences):
+        came = type(sequences).__name__ if not isinstance(sequences, (list, tuple)) else "none"
+        raise InputError(f"data: expected a file's name or a list of sequences, got {came}; write predict([sequence])")
+    inputs = [_raw(model.config.input, sequence, k) for k, sequence in enumerate(sequences)]
     names = [str(k) for k in range(len(inputs))]
     return Examples(
         inputs=inputs,
@@ -88,12 +82,34 @@ def examples_of(model: SequenceModel, sequences: list[Any]) -> Examples:
     )
 
 
+def _raw(kind: SeriesIn | TextIn, sequence: Any, k: int) -> Any:
+    """One sequence of the user's: a text, or float64 ``[T, C]``."""
+    if isinstance(kind, TextIn) and isinstance(sequence, str):
+        return sequence
+    wanted = "a text" if isinstance(kind, TextIn) else f"an array [T, {kind.width}] of {', '.join(kind.columns)}"
+    wrong = InputError(f"sequences[{k}]: expected {wanted}, got {type(sequence).__name__}")
+    if isinstance(kind, TextIn) or isinstance(sequence, str):
+        raise wrong
+    try:
+        array = np.asarray(sequence, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise wrong from error
+    array = array[:, None] if array.ndim == 1 else array
+    if array.ndim != 2 or array.shape[1] != kind.width:
+        raise InputError(f"sequences[{k}]: expected {wanted}, got shape {list(np.shape(sequence))}")
+    if not np.isfinite(array).all():
+        step, channel = np.argwhere(~np.isfinite(array))[0]
+        came = f"{array[step, channel]} in step {step} of '{kind.columns[channel]}'"
+        raise InputError(f"sequences[{k}]: expected finite numbers, got {came}; fill it in or leave the step out")
+    return array
+
+
 @torch.inference_mode()
 def predict(model: SequenceModel, ex: Examples) -> Prediction:
     """Predict every example; see :class:`Prediction`."""
     model.eval()
     out = model.config.output
-    notes = _unknown(model.config.input, ex)
+    notes = [*_empty(ex), *_unknown(model.config.input, ex)]
     if isinstance(out, LabelOut):
         return Prediction(_label_frame(model, ex, out), notes)
     if isinstance(out, NumberOut):
@@ -104,7 +120,7 @@ def predict(model: SequenceModel, ex: Examples) -> Prediction:
 def evaluate(model: SequenceModel, ex: Examples) -> tuple[Scores, list[str]]:
     """Score a model on all of some examples; a label that it never saw counts as an error, and is told."""
     kind, out = model.config.input, model.config.output
-    notes = _unknown(kind, ex)
+    notes = [*_empty(ex), *_unknown(kind, ex)]
     data: Batches
     if isinstance(out, LabelOut):
         data = encode_examples(kind, out, ex, seen=False)
@@ -122,8 +138,8 @@ def evaluate(model: SequenceModel, ex: Examples) -> tuple[Scores, list[str]]:
     else:
         raise InputError("this model's kinds cannot be scored")
     if not len(data):
-        need = model.config.lookback + getattr(out, "horizon", 1)
-        raise DataError(f"too short to score: at least {need} steps are needed", file=ex.where[0][0])
+        need = (model.config.lookback or 1) + getattr(out, "horizon", 1)
+        raise DataError(f"too short to score: give at least {need} steps", file=ex.where[0][0])
     return score(model, data, _BATCH, str(_device(model))), notes
 
 
@@ -155,7 +171,8 @@ def _number_frame(model: SequenceModel, ex: Examples, out: NumberOut) -> pl.Data
     columns: dict[str, Any] = {"id": np.repeat(ex.ids, out.horizon).tolist()}
     if parse_target(model.config.target).kind in ("future", "next"):
         columns |= _when(ex, out.horizon)
-    for c, name in enumerate(out.columns):
+    for c, column in enumerate(out.columns):
+        name = f"{column}_predicted" if column in ("id", "step", "time") else column
         for k, suffix in enumerate(("", "_low", "_high")):
             columns[name + suffix] = found[:, :, k, c].reshape(-1)
     return pl.DataFrame(columns)
@@ -164,11 +181,13 @@ def _number_frame(model: SequenceModel, ex: Examples, out: NumberOut) -> pl.Data
 def _history(model: SequenceModel, raw: Any, k: int, ex: Examples) -> torch.Tensor:
     """One encoded sequence; of a forecast's history only what the model reads."""
     lookback = model.config.lookback
-    if lookback and len(raw) < lookback:
+    least = lookback or int(model.readout is None)
+    if len(raw) < least:
         file, line = ex.where[k]
+        which = f"'{ex.ids[k]}'" if "id" in model.config.roles else "the series"
+        shorter = f", or train with --lookback {len(raw)}" if len(raw) else ""
         raise DataError(
-            f"'{ex.ids[k]}' has {len(raw)} steps, but this model reads the last {lookback} before it forecasts; "
-            "give it more history, or train with --lookback " + str(max(1, len(raw))),
+            f"{which} has {len(raw)} steps, but this model reads {least} before it predicts; give more{shorter}",
             file=file,
             row=line,
         )
@@ -182,11 +201,22 @@ def _when(ex: Examples, horizon: int) -> dict[str, Any]:
     if ex.times is not None:
         stamps = []
         for times in ex.times:
-            gap = np.median(np.diff(times).astype(np.int64 if times.dtype.kind == "M" else np.float64))
-            gap = gap.astype("timedelta64[us]") if times.dtype.kind == "M" else gap
-            stamps.append(times[-1] + gap * np.arange(1, horizon + 1))
+            dates = times.dtype.kind == "M"
+            gaps = np.diff(times).astype(np.float64)
+            # After a single time nobody knows when the next one is.
+            gap = float(np.median(gaps)) if len(gaps) else math.nan
+            ahead = gap * np.arange(1, horizon + 1)
+            stamps.append(times[-1] + (ahead.astype("timedelta64[us]") if dates else ahead))
         columns["time"] = np.concatenate(stamps)
     return columns
+
+
+def _empty(ex: Examples) -> list[str]:
+    """What is to be said of sequences without a single step."""
+    count = sum(not len(raw) for raw in ex.inputs)
+    if not count:
+        return []
+    return [f"{count} of {len(ex)} sequences are empty: what is predicted for them is what is usual"]
 
 
 def _unknown(kind: SeriesIn | TextIn, ex: Examples) -> list[str]:

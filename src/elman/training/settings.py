@@ -52,12 +52,12 @@ class Job(Schema):
     lookback: int | None = Field(None, ge=1)
     epochs: int | None = Field(None, ge=1)
     batch: int | None = Field(None, ge=1)
-    lr: float | None = Field(None, gt=0)
+    lr: float | None = Field(None, gt=0, le=1e30)
     weight_decay: float = Field(0.01, ge=0)
     l1: float = Field(0.0, ge=0)
     clip: float = Field(1.0, ge=0)
     patience: int | None = Field(None, ge=1)
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**63)
     device: str = "cpu"
     threads: int | None = Field(None, ge=1)
 
@@ -73,9 +73,21 @@ def job_from(settings: dict[str, Any]) -> Job:
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else "settings"
-        message = first["msg"].removeprefix("Input should be ")
-        came = settings.get(name)
-        raise InputError(f"{name}: expected {message}, got {came!r}") from error
+        expected = first["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+        for words, short in _SHORTER.items():
+            expected = expected.replace(words, short)
+        raise InputError(f"{name}: expected {expected}, got {settings.get(name)!r}{_instead(name)}") from error
+
+
+_SHORTER = {"greater than or equal to": "at least", "less than or equal to": "at most", "greater than": "more than"}
+
+
+def _instead(name: str) -> str:
+    """What happens without a setting."""
+    known = Job.model_fields[name]
+    if known.is_required():
+        return ""
+    return "; leave it out to have it chosen" if known.default is None else f"; leave it out for {known.default}"
 
 
 class LoopSettings(Schema):

@@ -14,25 +14,40 @@ __all__ = ["warm_start"]
 _MOST = 20_000
 """Windows that the solution is computed from, at the most."""
 
+_PENALTIES = (1.0, 10.0, 100.0, 1_000.0)
+"""L2 penalties that are tried, in units of the squared, rescaled history."""
+
 
 @torch.no_grad()
-def warm_start(model: SequenceModel, train: Batches, penalty: float = 1.0) -> None:
+def warm_start(model: SequenceModel, train: Batches, valid: Batches) -> None:
     """Set a model's highway to ridge regression on the training windows; do nothing for a model without one.
 
-    Every quantile gets the same slopes; its offset is that quantile of the residuals. Gradient descent would get
-    there too, but in many more steps, for neighbouring steps of a series are almost the same number.
+    The penalty is the one whose mean absolute error on the validation windows is least. Every quantile gets the
+    same slopes; its offset is that quantile of the residuals. Gradient descent would get there too, but in many
+    more steps, for neighbouring steps of a series are almost the same number.
     """
     out = model.config.output
-    if model.highway is None or not isinstance(train, WindowSet) or not isinstance(out, NumberOut):
+    if model.highway is None or not isinstance(out, NumberOut):
+        return
+    if not isinstance(train, WindowSet) or not isinstance(valid, WindowSet):
         return
     past, future = _windows(train, out.anchors)
-    gram = past.T @ past + penalty * np.eye(past.shape[1])
-    slopes = np.linalg.solve(gram, past.T @ future)
+    judged = _windows(valid, out.anchors)
+    slopes = min((_ridge(past, future, penalty) for penalty in _PENALTIES), key=lambda w: _error(w, *judged))
     offsets = np.quantile(future - past @ slopes, LEVELS, axis=0)
-    levels = len(LEVELS)
-    weight = np.repeat(slopes.T, levels, axis=0)
+    weight = np.repeat(slopes.T, len(LEVELS), axis=0)
     model.highway.weight.copy_(torch.from_numpy(weight).float())
     model.highway.bias.copy_(torch.from_numpy(offsets.T.reshape(-1)).float())
+
+
+def _ridge(past: np.ndarray, future: np.ndarray, penalty: float) -> np.ndarray:
+    gram = past.T @ past + penalty * np.eye(past.shape[1])
+    slopes: np.ndarray = np.linalg.solve(gram, past.T @ future)
+    return slopes
+
+
+def _error(slopes: np.ndarray, past: np.ndarray, future: np.ndarray) -> float:
+    return float(np.abs(future - past @ slopes).mean())
 
 
 def _windows(train: WindowSet, anchors: list[int]) -> tuple[np.ndarray, np.ndarray]:

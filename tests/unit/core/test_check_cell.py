@@ -46,9 +46,7 @@ class Clock(Cell):
         self.scale = nn.Parameter(torch.ones(3))
 
     def initial_state(self, batch: int, like: Tensor) -> Clocked:
-        return Clocked(
-            like.new_zeros(batch, 2, 3), torch.zeros(batch, 1, 1, dtype=torch.int64, device=like.device)
-        )
+        return Clocked(like.new_zeros(batch, 2, 3), torch.zeros(batch, 1, 1, dtype=torch.int64, device=like.device))
 
     def step(self, p: Tensor, state: Clocked) -> tuple[Tensor, Clocked]:
         ticks = state.ticks + 1
@@ -109,9 +107,7 @@ def test_compare_names_the_place_and_both_values() -> None:
     want = torch.zeros(2, 3)
     have = want.clone()
     have[1, 2] = 0.5
-    with pytest.raises(
-        LawError, match=r"law x: y at \(1, 2\) is 0\.5, expected 0 \(allowed difference 3\.0e-05\)"
-    ):
+    with pytest.raises(LawError, match=r"law x: y at \(1, 2\) is 0\.5, expected 0 \(allowed difference 3\.0e-05\)"):
         compare("law x", {"y": have}, {"y": want})
     with pytest.raises(LawError, match=r"y is \(2, 3\) torch.float32, expected \(3, 2\) torch.float32"):
         compare("law x", {"y": want}, {"y": want.reshape(3, 2)})

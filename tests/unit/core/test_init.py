@@ -86,11 +86,7 @@ def test_chrono_spreads_the_memory_evenly(kind: str) -> None:
     for model, suffix in _models(kind, 700):
         torch.manual_seed(0)
         init.chrono_(model, 50)
-        gates = (
-            (_tensor(model, f"bias_ih{suffix}") + _tensor(model, f"bias_hh{suffix}"))
-            .detach()
-            .chunk(SIZES[kind])
-        )
+        gates = (_tensor(model, f"bias_ih{suffix}") + _tensor(model, f"bias_hh{suffix}")).detach().chunk(SIZES[kind])
         steps = gates[1].exp()  # f of an LSTM, z of a GRU
         assert 1.0 <= float(steps.min()) < 1.5
         assert 48.5 < float(steps.max()) <= 49.0 + 1e-3

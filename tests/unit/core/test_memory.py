@@ -94,9 +94,7 @@ def test_checkpoints_keep_less(name: str, engine: str) -> None:
     everything = _kept(cell, steps, batch, engine, "keep")
     few = _kept(cell, steps, batch, engine, checkpoint())
     assert few < 0.5 * everything
-    planned = {
-        memory: plan(cell, steps=steps, batch=batch, engine=engine, memory=memory).kept for memory in MEMORIES
-    }
+    planned = {memory: plan(cell, steps=steps, batch=batch, engine=engine, memory=memory).kept for memory in MEMORIES}
     assert planned[checkpoint()] < 0.5 * planned["keep"]
     assert planned[checkpoint(96)] == planned["keep"]
 

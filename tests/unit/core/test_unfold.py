@@ -104,6 +104,7 @@ def test_rates_are_probabilities(wrapper: Any, p: float) -> None:
         (lambda: LSTMCell(5, 2.5), "hidden_size: expected a whole number of at least 1, got 2.5"),
         (lambda: LSTMCell(5, 4, proj_size=4), "proj_size: expected 0 .* less than hidden_size=4, got 4"),
         (lambda: ElmanCell(5, 4, "tanhh"), "Did you mean 'tanh'"),
+        (lambda: LayerNorm(ElmanCell(5, 1)), "LayerNorm of a single pre-activation is always zero"),
     ],
 )
 def test_cells_refuse(make: Any, message: str) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from elman.core.cells.base import GatedCell
 from elman.core.cells.wrap import GatedWrapper
+from elman.core.errors import InputError
 from elman.core.state import State
 
 __all__ = ["LayerNorm"]
@@ -30,6 +31,8 @@ class LayerNorm(GatedWrapper):
     def __init__(self, cell: GatedCell) -> None:
         super().__init__(cell)
         rows = cell.recurrent_weight.shape[0]
+        if rows < 2:
+            raise InputError("cell: LayerNorm of a single pre-activation is always zero; use hidden_size >= 2")
         self.norm_input = nn.LayerNorm(rows)
         self.norm_recurrent = nn.LayerNorm(rows)
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from elman.model.kinds.schema import Schema
-from elman.model.kinds.series import moments
+from elman.model.kinds.series import moments, scaled
 
 __all__ = ["INTERVAL", "LEVELS", "NumberHead", "NumberOut"]
 
@@ -48,12 +48,12 @@ class NumberOut(Schema):
         cls, targets: Sequence[np.ndarray], columns: Sequence[str], *, horizon: int = 1, anchors: Sequence[int] = ()
     ) -> NumberOut:
         """Learn the scaling from training targets, float64 ``[N, C]`` each."""
-        mean, scale = moments(targets)
+        mean, scale = moments(targets, columns)
         return cls(columns=list(columns), mean=mean, scale=scale, horizon=horizon, anchors=list(anchors))
 
     def encode(self, target: np.ndarray) -> Tensor:
         """Scale ``[N, C]`` to float32."""
-        return torch.from_numpy(((target - self.mean) / self.scale).astype(np.float32))
+        return scaled(target, self.mean, self.scale, self.columns)
 
     def decode(self, values: np.ndarray) -> np.ndarray:
         """From units of ``scale`` back to the data's units, ``[..., C]``."""

@@ -42,7 +42,8 @@ class TextIn(Schema):
         counts = Counter(token for text in texts for token in _split(text, variant))
         kept = [token for token, n in counts.most_common(most) if n >= (1 if variant == "char" else least)]
         if not kept:
-            raise InputError("the training texts hold no token that occurs often enough to learn from")
+            unit = "character" if variant == "char" else f"word that occurs {least} times"
+            raise InputError(f"the training texts hold no {unit}; give more text, or read characters: --from text.char")
         return cls(column=column, variant=variant, vocabulary=[UNKNOWN, END, *sorted(kept)])
 
     @property
@@ -110,7 +111,7 @@ class TokenHead(nn.Module):
         The unknown token is never drawn.
         """
         logits = logits.index_fill(-1, torch.zeros(1, dtype=torch.int64, device=logits.device), -torch.inf)
-        if temperature == 0:
+        if temperature < 1e-6:
             return logits.argmax(-1)
         if top_k:
             lowest = logits.topk(min(top_k, logits.shape[-1])).values[:, -1:]

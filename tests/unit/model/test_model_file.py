@@ -1,0 +1,302 @@
+"""A model on disk: what is saved is what is loaded, and nothing else is."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import resource
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+import elman
+from elman import InputError, ModelFileError
+from elman.core.cells.elman import ElmanCell
+from elman.model.file import FORMAT, _sealed, load_model, save_model
+from elman.model.network import SequenceModel
+
+Make = Callable[..., Any]
+
+FILES = ("config.json", "manifest.json", "model.safetensors")
+
+
+def _loss(model: SequenceModel, small: Any) -> Tensor:
+    batch = small.batch()
+    with torch.inference_mode():
+        loss: Tensor = model(batch.ragged, batch.target, batch.score)[0]
+    return loss
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir())
+
+
+def test_what_is_loaded_predicts_bit_for_bit_what_was_saved(small: Any, tmp_path: Path) -> None:
+    model = small.model(layers=2, dropout=0.3)
+    save_model(model, tmp_path / "m")
+    loaded = load_model(tmp_path / "m")
+    assert loaded.config == model.config
+    assert not loaded.training
+    for name, weight in model.state_dict().items():
+        assert torch.equal(weight, loaded.state_dict()[name])
+    assert torch.equal(_loss(loaded, small), _loss(model, small))
+
+
+def test_a_model_is_three_files_of_numbers_and_words(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("pickle was used")
+
+    for name in ("dump", "dumps", "load", "loads", "Unpickler", "Pickler"):
+        monkeypatch.setattr(pickle, name, refuse)
+    save_model(make("series-label").model(), tmp_path / "m")
+    load_model(tmp_path / "m")
+    assert _names(tmp_path) == ["m"]
+    assert _names(tmp_path / "m") == list(FILES)
+    data = (tmp_path / "m/model.safetensors").read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    assert 8 + size + max(one["data_offsets"][1] for one in header.values()) == len(data)
+    assert json.loads((tmp_path / "m/config.json").read_text())["net"]["cell"] == "gru"
+
+
+# Damage -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The files of a small model."""
+    from conftest import Small  # the one in this folder
+
+    folder = tmp_path_factory.mktemp("saved") / "m"
+    save_model(Small("series-label", "rnn").model(hidden=2), folder)
+    return {name: (folder / name).read_bytes() for name in FILES}
+
+
+@pytest.fixture(scope="module")
+def damaged(saved: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, bytes], Path]:
+    """Write the model with other bytes in one file."""
+    folder = tmp_path_factory.mktemp("damaged")
+
+    def write(name: str, data: bytes) -> Path:
+        for each, original in saved.items():
+            (folder / each).write_bytes(data if each == name else original)
+        return folder
+
+    return write
+
+
+@pytest.mark.parametrize("name", FILES)
+@settings(max_examples=150)
+@given(place=st.integers(0, 10**9), bit=st.integers(0, 7))
+def test_every_flipped_bit_is_noticed(
+    saved: dict[str, bytes], damaged: Callable[[str, bytes], Path], name: str, place: int, bit: int
+) -> None:
+    data = bytearray(saved[name])
+    data[place % len(data)] ^= 1 << bit
+    with pytest.raises(ModelFileError, match=r"; restore|newer|damaged"):
+        load_model(damaged(name, bytes(data)))
+
+
+@pytest.mark.parametrize("name", FILES)
+@settings(max_examples=40)
+@given(place=st.integers(0, 10**9))
+def test_every_truncation_is_noticed(
+    saved: dict[str, bytes], damaged: Callable[[str, bytes], Path], name: str, place: int
+) -> None:
+    with pytest.raises(ModelFileError, match="restore the folder from a copy, or train again"):
+        load_model(damaged(name, saved[name][: place % len(saved[name])]))
+
+
+def test_a_whole_model_is_loaded_whatever_else_lies_beside_it(
+    saved: dict[str, bytes], damaged: Callable[[str, bytes], Path]
+) -> None:
+    folder = damaged("none", b"")
+    (folder / "notes.txt").write_text("mine")
+    (folder / "__init__.py").write_text("raise SystemExit('executed')")
+    load_model(folder)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_missing_file_is_named(saved: dict[str, bytes], tmp_path: Path, name: str) -> None:
+    for each in set(FILES) - {name}:
+        (tmp_path / each).write_bytes(saved[each])
+    with pytest.raises(ModelFileError, match=name.replace(".", r"\.")):
+        load_model(tmp_path)
+
+
+def test_a_model_of_a_newer_elman_is_refused_with_what_to_do(saved: dict[str, bytes], tmp_path: Path) -> None:
+    for each in FILES[::2]:
+        (tmp_path / each).write_bytes(saved[each])
+    files = json.loads(saved["manifest.json"])["files"]
+    (tmp_path / "manifest.json").write_bytes(_sealed({"format": FORMAT + 1, "files": files}))
+    with pytest.raises(ModelFileError, match=r"newer elman \(format 2, this one reads up to 1\): pip install -U elman"):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "manifest", [b"", b"[]", b"{}", b"null", b'{"format": 1}', b'{"format": 1, "files": {}}', b"\xff"]
+)
+def test_a_manifest_of_another_make_is_refused(saved: dict[str, bytes], tmp_path: Path, manifest: bytes) -> None:
+    (tmp_path / "manifest.json").write_bytes(manifest)
+    with pytest.raises(ModelFileError, match=r"manifest\.json: damaged"):
+        load_model(tmp_path)
+
+
+def test_a_config_that_says_more_than_it_may_is_refused(make: Make, tmp_path: Path) -> None:
+    from elman.model.file import _digest
+
+    save_model(make("series-label").model(), tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    data = json.dumps({**config, "import": "os.system"}).encode()
+    (tmp_path / "config.json").write_bytes(data)
+    files = json.loads((tmp_path / "manifest.json").read_text())["files"]
+    files["config.json"] = {"bytes": len(data), "sha256": _digest(data)}
+    (tmp_path / "manifest.json").write_bytes(_sealed({"format": FORMAT, "files": files}))
+    with pytest.raises(ModelFileError, match=r"config\.json: import: Extra inputs are not permitted"):
+        load_model(tmp_path)
+
+
+# The disk -----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _largest_file(size: int) -> Iterator[None]:
+    """The kernel refuses to write files beyond a size, as a full disk would."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("size", [0, 100, 3000])
+def test_a_full_disk_leaves_the_old_model_and_no_litter(make: Make, tmp_path: Path, size: int) -> None:
+    small = make("series-label")
+    model = small.model()
+    save_model(model, tmp_path / "m")
+    before = {name: (tmp_path / "m" / name).read_bytes() for name in FILES}
+    with (
+        pytest.raises(ModelFileError, match=r"File too large.*the model that was there is unchanged.*Make room"),
+        _largest_file(size),
+    ):
+        save_model(small.model(hidden=12), tmp_path / "m")
+    assert _names(tmp_path) == ["m"]
+    assert {name: (tmp_path / "m" / name).read_bytes() for name in FILES} == before
+    assert torch.equal(_loss(load_model(tmp_path / "m"), small), _loss(model, small))
+    with pytest.raises(ModelFileError, match="could not be saved"), _largest_file(size):
+        save_model(model, tmp_path / "other")
+    assert _names(tmp_path) == ["m"]
+
+
+def test_a_model_is_replaced_as_a_whole(make: Make, tmp_path: Path) -> None:
+    save_model(make("series-label").model(), tmp_path / "m")
+    (tmp_path / "m/junk").write_text("old")
+    other = make("text-next")
+    save_model(other.model(), tmp_path / "m")
+    assert _names(tmp_path) == ["m"]
+    assert _names(tmp_path / "m") == list(FILES)
+    assert torch.equal(_loss(load_model(tmp_path / "m"), other), _loss(other.model(), other))
+
+
+def test_where_nothing_can_be_written_nothing_is_lost(make: Make, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    model = make("series-label").model()
+    with pytest.raises(ModelFileError, match="cannot write here"):
+        save_model(model, tmp_path / "file" / "m")
+    # A file in the place of the folder is not a model; it steps aside and is replaced, like any old model.
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_rename_that_fails_brings_the_old_model_back(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = make("series-label")
+    save_model(small.model(), tmp_path / "m")
+    real, calls = elman.model.file.os.rename, []
+
+    def rename(source: Any, target: Any) -> None:
+        calls.append(target)
+        if len(calls) == 2:
+            raise OSError(5, "Input/output error")
+        real(source, target)
+
+    monkeypatch.setattr("elman.model.file.os.rename", rename)
+    with pytest.raises(ModelFileError, match=r"Input/output error.*unchanged"):
+        save_model(small.model(hidden=12), tmp_path / "m")
+    assert len(calls) == 3
+    assert _names(tmp_path) == ["m"]
+    assert torch.equal(_loss(load_model(tmp_path / "m"), small), _loss(small.model(), small))
+
+
+# Cells and functions of one's own -----------------------------------------------------------------------------
+
+
+class Mine(elman.Cell):
+    """A cell of one's own."""
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.into = torch.nn.Linear(input_size, hidden_size)
+
+    def initial_state(self, batch: int, like: Tensor) -> Tensor:
+        return like.new_zeros(batch, self.into.out_features)
+
+    def step(self, p: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        state = torch.tanh(self.into(p) + 0.5 * state)
+        return state, state
+
+
+class Wild(ElmanCell):
+    """One with a function that has no name."""
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__(input_size, hidden_size, torch.sin)
+
+
+@pytest.mark.parametrize("cell", [Mine, Wild])
+def test_a_cell_of_ones_own_is_saved_and_handed_in_again(make: Make, tmp_path: Path, cell: Any) -> None:
+    small = make("series-label", "mine")
+    torch.manual_seed(0)
+    model = SequenceModel(small.config(), {"mine": cell}).eval()
+    save_model(model, tmp_path / "m")
+    assert cell.__name__ not in (tmp_path / "m/config.json").read_text()
+    with pytest.raises(InputError, match=r"unknown name 'mine'.*cells=\{'mine': YourCell\}"):
+        load_model(tmp_path / "m")
+    assert torch.equal(_loss(elman.load(tmp_path / "m", cells={"mine": cell}).model, small), _loss(model, small))
+
+
+def test_a_cell_that_does_not_fit_the_weights_is_refused(make: Make, tmp_path: Path) -> None:
+    model = SequenceModel(make("series-label", "mine").config(), {"mine": Mine})
+    save_model(model, tmp_path / "m")
+    with pytest.raises(ModelFileError, match=r"model\.safetensors: does not fit its config\.json"):
+        load_model(tmp_path / "m", {"mine": Wild})
+
+
+def test_a_function_without_a_name_in_a_known_cell_is_not_saved(make: Make, tmp_path: Path) -> None:
+    model = make("series-label", "rnn").model()
+    next(part for part in model.modules() if isinstance(part, ElmanCell)).nonlinearity = torch.sin
+    with pytest.raises(InputError, match="function of your own and cannot be saved; use a name"):
+        save_model(model, tmp_path / "m")
+    assert _names(tmp_path) == []
+
+
+def test_what_is_no_model_is_said_to_be_none(tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match="no such folder; elman train makes one"):
+        elman.load(tmp_path / "nothing")
+    with pytest.raises(ModelFileError, match=r"no model here \(it has no manifest.json\)"):
+        elman.load(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ModelFileError, match="no such folder"):
+        elman.load(tmp_path / "file")
+    shutil.rmtree(tmp_path)
