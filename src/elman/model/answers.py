@@ -32,7 +32,7 @@ def quantiles(model: SequenceModel, ragged: Ragged, *, widened: bool = True) -> 
     """
     _check(model)
     found = model.answer(ragged).sort(dim=-1).values
-    return found + margin_of(model, found) if widened else found
+    return _ordered(found + margin_of(model, found)) if widened else found
 
 
 def next_quantiles(model: SequenceModel, ragged: Ragged, state: State = None) -> tuple[Tensor, State]:
@@ -40,7 +40,7 @@ def next_quantiles(model: SequenceModel, ragged: Ragged, state: State = None) ->
     _check(model)
     raw, state = model.answers(ragged, state)
     found = raw.sort(dim=-1).values
-    return (found + margin_of(model, found)).squeeze(2), state
+    return _ordered(found + margin_of(model, found)).squeeze(2), state
 
 
 def margin_of(model: SequenceModel, like: Tensor) -> Tensor:
@@ -52,6 +52,14 @@ def margin_of(model: SequenceModel, like: Tensor) -> Tensor:
     # The margin belongs to the 10 % and 90 % levels; the others move in proportion.
     away = (like.new_tensor(LEVELS) - 0.5) / 0.4
     return margin * away
+
+
+def _ordered(found: Tensor) -> Tensor:
+    """A margin below zero may narrow an interval past its median; there it stops."""
+    middle = LEVELS.index(0.5)
+    low = found[..., : middle + 1].flip(-1).cummin(-1).values.flip(-1)
+    high = found[..., middle:].cummax(-1).values
+    return torch.cat([low, high[..., 1:]], dim=-1)
 
 
 def _check(model: SequenceModel) -> None:

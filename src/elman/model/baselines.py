@@ -49,9 +49,9 @@ def season_of(series: np.ndarray, longest: int) -> int:
     """The lag of 2 to ``longest`` steps after which a series comes back closest to itself; 1 if none does.
 
     With ``d(k)`` the standard deviation of ``x_t - x_{t-k}`` (so a drift costs nothing), a season is a local
-    minimum of d behind a hump at least a fiftieth higher; the first within 5 % of the lowest is taken, so that a
-    day wins over two days. A customary season (7 days, 24 hours, ...) a step or two beside it, as good within 2 %, is
-    preferred: noise moves a flat minimum by a step.
+    minimum of d behind a hump at least a fiftieth higher; the first within 5 % of the lowest (more in short series)
+    is taken, so that a day wins over two days. A customary season (7 days, 24 hours, ...) a step or two beside it,
+    as good within 2 %, is preferred: noise moves a flat minimum by a step.
     """
     longest = min(longest, len(series) // 3)
     if longest < 3:
@@ -62,7 +62,9 @@ def season_of(series: np.ndarray, longest: int) -> int:
     found = lags[(d[lags] <= d[lags - 1]) & (d[lags] < d[lags + 1]) & (hump > 1.02 * d[lags])]
     if not len(found):
         return 1
-    season = int(found[np.argmax(d[found] <= 1.05 * d[found].min())])
+    low = d[found].min()
+    like = low * (1 + max(0.05, 2 / np.sqrt(len(series)))) + 0.01 * (d.max() - low)
+    season = int(found[np.argmax(d[found] <= like)])
     near = [k for k in range(max(2, season - 2), min(season + 2, longest) + 1) if k in _CUSTOMARY]
     return next((k for k in near if d[k] <= 1.02 * d[season]), season)
 

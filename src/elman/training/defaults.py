@@ -48,7 +48,7 @@ def choose_loop(job: Job, data: Prepared) -> LoopSettings:
     count = len(data.train)
     batch = job.batch or (64 if kind == "future" else 32)
     if kind == "next":
-        epochs = 16 if data.source.kind == "text" else 30
+        epochs = 12 if data.source.kind == "text" else 30
     elif data.source.kind == "text":
         epochs = 12
     else:

@@ -56,9 +56,7 @@ def test_bad_numbers(values: list[Any], line: int | None, says: str) -> None:
 
 
 def test_words_are_str_of_the_value() -> None:
-    made = table(
-        i=[1, -2], f=[1.0, 2.5], b=[True, False], s=["a", " b"], d=[dt.date(2020, 1, 1), dt.date(2020, 1, 2)]
-    )
+    made = table(i=[1, -2], f=[1.0, 2.5], b=[True, False], s=["a", " b"], d=[dt.date(2020, 1, 1), dt.date(2020, 1, 2)])
     found = {name: words(made, name, "--to label") for name in made.frame.columns}
     assert found == {
         "i": ["1", "-2"],
@@ -85,16 +83,12 @@ def test_texts() -> None:
     assert texts(table(x=["a", ""]), "x", "--from text") == ["a", ""]
     with pytest.raises(DataError, match=at(3, "x", r"needs a text.*\.drop_nulls\('x'\)")):
         texts(table(x=["a", None]), "x", "--from text")
-    with pytest.raises(
-        DataError, match=at(None, "x", "needs text, but this column is Int64; .*--from series:x")
-    ):
+    with pytest.raises(DataError, match=at(None, "x", "needs text, but this column is Int64; .*--from series:x")):
         texts(table(x=[1, 2]), "x", "--from text")
 
 
 def test_absent_columns_name_the_nearest() -> None:
-    with pytest.raises(
-        DataError, match=r"t\.csv: --id names the column 'shp', .* Did you mean 'shop'\? Columns: shop"
-    ):
+    with pytest.raises(DataError, match=r"t\.csv: --id names the column 'shp', .* Did you mean 'shop'\? Columns: shop"):
         words(table(shop=[1]), "shp", "--id")
 
 
@@ -176,9 +170,7 @@ def test_every_iso_time_is_read(stamps: list[dt.datetime], between: str) -> None
 @given(st.lists(st.lists(st.floats(-1e6, 1e6), max_size=4), min_size=1, max_size=6), st.booleans())
 def test_lists_round_trip(rows: list[list[float]], nested: bool) -> None:
     if nested:
-        frame = pl.DataFrame(
-            {"x": [[[v, -v] for v in row] for row in rows]}, {"x": pl.List(pl.List(pl.Float64))}
-        )
+        frame = pl.DataFrame({"x": [[[v, -v] for v in row] for row in rows]}, {"x": pl.List(pl.List(pl.Float64))})
         names: tuple[str, ...] = ("x",)
     else:
         frame = pl.DataFrame(

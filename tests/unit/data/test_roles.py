@@ -30,12 +30,8 @@ def table(text: str, file: str = "t.csv") -> Table:
     return Table(frame, file, lines)
 
 
-def made(
-    text: str, source: str, target: str, file: str = "t.csv", need: bool = True, **roles: str
-) -> Examples:
-    return assemble(
-        table(text, file), parse_source(source)[0], parse_target(target), Roles(**roles), need_target=need
-    )
+def made(text: str, source: str, target: str, file: str = "t.csv", need: bool = True, **roles: str) -> Examples:
+    return assemble(table(text, file), parse_source(source)[0], parse_target(target), Roles(**roles), need_target=need)
 
 
 MACHINES = """m,t,a,b,fault
@@ -228,8 +224,7 @@ BAD = {
         "number:y",
         {"id": "id"},
         (3, "y"),
-        "it is '6.0' here and '5.0' in line 2; for a value at every step write --to next:y or --to "
-        "future:24:y",
+        "it is '6.0' here and '5.0' in line 2; for a value at every step write --to next:y or --to future:24:y",
     ),
     "label missing": (
         "id,x,label\na,1,\n",

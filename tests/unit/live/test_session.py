@@ -185,9 +185,7 @@ def test_every_flipped_bit_is_noticed() -> None:
 
 def test_what_a_session_refuses() -> None:
     for model in (Bidirectional(GRUCell(4, 2), GRUCell(4, 2)), Recurrent(GRUCell(4, 2), reverse=True)):
-        with pytest.raises(
-            InputError, match=f"{type(model).__name__} reads the whole sequence .* cannot stream"
-        ):
+        with pytest.raises(InputError, match=f"{type(model).__name__} reads the whole sequence .* cannot stream"):
             Session(model)
     with pytest.raises(InputError, match="batch: expected at least 1 stream, got 0"):
         Session(GRUCell(4, 2), batch=0)
@@ -198,9 +196,7 @@ def test_what_a_session_refuses() -> None:
 
 
 def test_a_stack_with_one_stage_that_cannot_stream_cannot() -> None:
-    stack = Stack(
-        [Recurrent(GRUCell(4, 4)), Bidirectional(GRUCell(4, 2), GRUCell(4, 2)), Recurrent(GRUCell(4, 4))]
-    )
+    stack = Stack([Recurrent(GRUCell(4, 4)), Bidirectional(GRUCell(4, 2), GRUCell(4, 2)), Recurrent(GRUCell(4, 4))])
     with pytest.raises(InputError, match="Stack reads the whole sequence"):
         Session(stack)
     assert stack(Ragged(_frames(3, 2)))[0].values.shape == (3, 2, 4)

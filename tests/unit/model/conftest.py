@@ -128,6 +128,6 @@ def pair(request: pytest.FixtureRequest) -> Small:
     return Small(*request.param)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make() -> Callable[..., Small]:
     return Small

@@ -33,13 +33,16 @@ def test_with_drift_every_season_adds_the_mean_change_of_a_season() -> None:
 
 def test_ridge_recovers_an_autoregressive_process() -> None:
     random = np.random.default_rng(0)
-    x = np.zeros(4000)
+    # Its changes are autoregressive; its level wanders.
+    change = np.zeros(4000)
     for t in range(2, 4000):
-        x[t] = 1.2 * x[t - 1] - 0.5 * x[t - 2] + 0.1 * random.normal()
+        change[t] = 0.6 * change[t - 1] - 0.3 * change[t - 2] + 0.1 * random.normal()
+    x = np.cumsum(change)
     windows = np.lib.stride_tricks.sliding_window_view(x, 5)
     ridge = Ridge(windows[:3000, :4], windows[:3000, 4:], penalty=1e-3)
     found = ridge.predict(windows[3000:, :4])[:, 0]
-    known = 1.2 * windows[3000:, 3] - 0.5 * windows[3000:, 2]
+    one, two = windows[3000:, 3] - windows[3000:, 2], windows[3000:, 2] - windows[3000:, 1]
+    known = windows[3000:, 3] + 0.6 * one - 0.3 * two
     assert np.abs(found - known).mean() < 0.01
     # The best that anybody can do is the noise.
     assert np.std(windows[3000:, 4] - found) == pytest.approx(0.1, rel=0.05)

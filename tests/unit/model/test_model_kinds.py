@@ -192,13 +192,16 @@ def _numbers_model(margin: list[float]) -> SequenceModel:
     return model.eval()
 
 
-@pytest.mark.parametrize("margin", [[], [0.5], [0.0]])
+@pytest.mark.parametrize("margin", [[], [0.5], [0.0], [-0.5], [-50.0]])
 def test_reported_quantiles_never_cross(margin: list[float]) -> None:
     model = _numbers_model(margin)
     rows = Ragged(torch.randn(6, 50, 1, generator=torch.Generator().manual_seed(1)))
     with torch.inference_mode():
         assert (model.answer(rows).diff(dim=-1) < 0).any()
-        assert (quantiles(model, rows).diff(dim=-1) >= 0).all()
+        found = quantiles(model, rows)
+        assert (found.diff(dim=-1) >= 0).all()
+        # The median is what it was.
+        assert torch.equal(found[..., 3], quantiles(model, rows, widened=False)[..., 3])
 
 
 def test_a_margin_belongs_to_the_outer_levels_and_grows_with_the_distance_from_the_median() -> None:

@@ -57,9 +57,7 @@ def year(**more: object) -> str:
 
 PICTURES: dict[str, Callable[[], str]] = {
     "forecast": lambda: year(subtitle="S", y_label="passengers", x_label="month", interval_label="80%"),
-    "learning": lambda: learning_curves(
-        [0, 10, 20], {"train": [3, 2, 1], "valid": [3, 2, 2]}, best_step=20, title="T"
-    ),
+    "learning": lambda: learning_curves([0, 10, 20], {"train": [3, 2, 1], "valid": [3, 2, 2]}, best_step=20, title="T"),
     "bars": lambda: errors_by([1, 2, 3], [0.1, 0.2, 0.3], title="T", x_label="horizon"),
     "lines": lambda: errors_by([1, 2, 3], {"a": [1, 2, 3], "b": [3, np.nan, 1]}, title="T", kind="line"),
     "rows": lambda: errors_by(["LSTM", "naive"], {"a": [1, -2.0], "b": [np.nan, 4]}, title="T"),
@@ -102,9 +100,7 @@ def test_a_forecast_with_gaps_breaks_its_lines() -> None:
     past[[10, 12, 20]] = np.nan
     plain = forecast(MONTHS[:48], WAVE[:48], MONTHS[48:], {"f": WAVE[48:]}, title="T")
     broken = forecast(MONTHS[:48], past, MONTHS[48:], {"f": WAVE[48:]}, title="T")
-    assert (
-        len(list(parse(broken).iter(f"{SVG}polyline"))) == len(list(parse(plain).iter(f"{SVG}polyline"))) + 2
-    )
+    assert len(list(parse(broken).iter(f"{SVG}polyline"))) == len(list(parse(plain).iter(f"{SVG}polyline"))) + 2
     assert len(list(parse(broken).iter(f"{SVG}circle"))) == 1
 
 
@@ -171,11 +167,7 @@ def test_wrong_positions_of_a_forecast() -> None:
 def test_learning_curves_mark_the_best_and_choose_their_scale() -> None:
     steps = [0, 100, 200]
     plain = words(
-        parse(
-            learning_curves(
-                steps, {"t": [3, 2, 1], "v": [3, 1.5, 2]}, best_step=100, title="T", y_label="loss"
-            )
-        )
+        parse(learning_curves(steps, {"t": [3, 2, 1], "v": [3, 1.5, 2]}, best_step=100, title="T", y_label="loss"))
     )
     assert "Best at step 100: t 2.000, v 1.500" in plain
     assert "loss" in plain
@@ -203,9 +195,7 @@ def test_whole_steps_get_whole_ticks() -> None:
 
 
 def test_many_series_do_not_squeeze_the_plot() -> None:
-    root = parse(
-        learning_curves([1, 2], {f"a rather long name {i}": [i, i + 1] for i in range(60)}, title="T")
-    )
+    root = parse(learning_curves([1, 2], {f"a rather long name {i}": [i, i + 1] for i in range(60)}, title="T"))
     assert float(root.attrib["height"]) > 600
 
 

@@ -46,10 +46,7 @@ def test_a_chart_of_history_and_forecast() -> None:
 def test_a_rising_line_rises() -> None:
     rows = chart({"a": np.arange(100)}, width=40, height=13, unicode=False).split("\n")[:10]
     places = [row.index("|" if "|" in row else "+") for row in rows]
-    first = [
-        next(i for i, c in enumerate(row[at + 1 :]) if c in ".':")
-        for row, at in zip(rows, places, strict=True)
-    ]
+    first = [next(i for i, c in enumerate(row[at + 1 :]) if c in ".':") for row, at in zip(rows, places, strict=True)]
     assert first == sorted(first, reverse=True)
 
 
