@@ -24,7 +24,9 @@ CELLS = ("RNN", "GRU", "LSTM")
 OUT = Path(__file__).parent / "results" / "layers.jsonl"
 
 
-def case(cell: str, batch: int, steps: int, size: int, ragged: bool) -> tuple[Callable[[], Tensor], Callable[[], Tensor]]:
+def case(
+    cell: str, batch: int, steps: int, size: int, ragged: bool
+) -> tuple[Callable[[], Tensor], Callable[[], Tensor]]:
     """Two closures that train one step on the same weights and data: elman's layer and torch's."""
     torch.manual_seed(0)
     theirs = getattr(torch.nn, cell)(size, size)

@@ -21,9 +21,7 @@ NOT_RUN_LIMIT = 2
 LARGEST = 1_000_000
 
 # Split, so that this file does not match itself.
-MACHINE = re.compile(
-    "|".join(["/wo" + "rk/", "/tm" + r"p/\w", "/ro" + "ot/", "/ho" + r"me/\w", "/Us" + r"ers/\w"])
-)
+MACHINE = re.compile("|".join(["/wo" + "rk/", "/tm" + r"p/\w", "/ro" + "ot/", "/ho" + r"me/\w", "/Us" + r"ers/\w"]))
 REGISTRY = re.compile("|".join(["pypi" + r"\.org", "pythonhosted" + r"\.org", "npmjs" + r"\.(org|com)"]))
 
 

@@ -105,9 +105,7 @@ def violations(sources: Mapping[str, str]) -> list[str]:
     found = {name: imports(text, name, name in packages) for name, text in sources.items()}
     said = [f"{m}:{i.line} {why}" for m in found for i in found[m] if (why := _forbidden(m, i))]
     graph = {
-        module: {
-            goal for i in all_imports if i.runs and (goal := _module(i.target, sources)) not in (None, module)
-        }
+        module: {goal for i in all_imports if i.runs and (goal := _module(i.target, sources)) not in (None, module)}
         for module, all_imports in found.items()
     }
     return said + [f"import cycle: {' → '.join(cycle)}" for cycle in _cycles(graph)]
@@ -120,21 +118,13 @@ def _forbidden(module: str, imported: Import) -> str | None:
         return f"elman.{room} has no line in the table of the import law"
     if target.split(".")[0] != "elman":
         outside = room == "core" and target.split(".")[0] not in CORE_OUTSIDE
-        return (
-            f"core imports {target}; it may use torch, numpy and the standard library only"
-            if outside
-            else None
-        )
+        return f"core imports {target}; it may use torch, numpy and the standard library only" if outside else None
     if module == "elman" and not imported.runs:
         return None
     path = target.partition(".")[2]
     path = "__init__" if path in ("", "__version__") else path
     if path.split(".")[0] == "_native":
-        return (
-            None
-            if module in NATIVE_IMPORTERS
-            else f"only {' and '.join(NATIVE_IMPORTERS)} import elman._native"
-        )
+        return None if module in NATIVE_IMPORTERS else f"only {' and '.join(NATIVE_IMPORTERS)} import elman._native"
     if LAW[room] == EVERYTHING or any(f"{path}.".startswith(f"{allowed}.") for allowed in LAW[room]):
         return None
     return f"{room} may not import {target}; it may import {', '.join(LAW[room])}"

@@ -24,9 +24,7 @@ def _blocks(weights: Weights, gates: str) -> dict[str, dict[str, Array]]:
     size = rows // len(gates)
     whole = {"bias_ih": np.zeros(rows), "bias_hh": np.zeros(rows), **weights}
     names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    return {
-        name: {gate: whole[name][k * size : (k + 1) * size] for k, gate in enumerate(gates)} for name in names
-    }
+    return {name: {gate: whole[name][k * size : (k + 1) * size] for k, gate in enumerate(gates)} for name in names}
 
 
 def elman(x: Array, h: Array, weights: Weights, nonlinearity: str) -> tuple[Array, Array]:
@@ -46,10 +44,7 @@ def lstm(x: Array, h: Array, c: Array, weights: Weights) -> tuple[Array, Array, 
     ys = []
     for frame in x:
         drive = {
-            gate: w["weight_ih"][gate] @ frame
-            + w["bias_ih"][gate]
-            + w["weight_hh"][gate] @ h
-            + w["bias_hh"][gate]
+            gate: w["weight_ih"][gate] @ frame + w["bias_ih"][gate] + w["weight_hh"][gate] @ h + w["bias_hh"][gate]
             for gate in "ifgo"
         }
         keep, write = sigmoid(drive["f"]), sigmoid(drive["i"])

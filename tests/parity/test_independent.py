@@ -40,11 +40,7 @@ def _independent(name: str, cell: Cell, x: np.ndarray, state: list[np.ndarray]) 
     weights = {key: value.detach().numpy() for key, value in cell.named_parameters()}
     if name.startswith("elman"):
         return independent.elman(x, state[0], weights, name.removeprefix("elman_"))
-    return (
-        independent.lstm(x, state[0], state[1], weights)
-        if "lstm" in name
-        else independent.gru(x, *state, weights)
-    )
+    return independent.lstm(x, state[0], state[1], weights) if "lstm" in name else independent.gru(x, *state, weights)
 
 
 @pytest.mark.parametrize("engine", ["loop", "vendor"])
@@ -58,9 +54,7 @@ def test_forward(name: str, bias: bool, engine: str) -> None:
     for row, length in enumerate(LENGTHS):
         ys, *ends = _independent(name, cell, x[:length, row].numpy(), [leaf[row].numpy() for leaf in state])
         got = {"y": y.values[:length, row]} | {f"s{k}": leaf[row] for k, leaf in enumerate(leaves(end))}
-        want = {"y": ys if length else np.zeros((0, y.values.shape[-1]))} | {
-            f"s{k}": s for k, s in enumerate(ends)
-        }
+        want = {"y": ys if length else np.zeros((0, y.values.shape[-1]))} | {f"s{k}": s for k, s in enumerate(ends)}
         compare(f"{name}, row {row}", got, {key: torch.from_numpy(value) for key, value in want.items()})
 
 

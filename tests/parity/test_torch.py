@@ -25,9 +25,7 @@ Options = dict[str, Any]
 
 def _variants() -> Iterator[tuple[str, Options]]:
     """Every kind with every choice of layers, directions, batch_first and bias; projections and ReLU too."""
-    for layers, both, first, bias in itertools.product(
-        (1, 2, 3), (False, True), (False, True), (True, False)
-    ):
+    for layers, both, first, bias in itertools.product((1, 2, 3), (False, True), (False, True), (True, False)):
         shared = {"num_layers": layers, "bidirectional": both, "batch_first": first, "bias": bias}
         yield "GRU", shared
         yield "RNN", {**shared, "nonlinearity": "relu" if (layers + both + first + bias) % 2 else "tanh"}
@@ -49,11 +47,7 @@ FEW: list[tuple[str, Options]] = [
 
 
 def _label(part: Any) -> str:
-    return (
-        "_".join(f"{key}={value}" for key, value in part.items()) or "plain"
-        if isinstance(part, dict)
-        else str(part)
-    )
+    return "_".join(f"{key}={value}" for key, value in part.items()) or "plain" if isinstance(part, dict) else str(part)
 
 
 def _pair(kind: str, options: Options, dtype: torch.dtype = torch.float64) -> tuple[Any, Any]:
@@ -74,9 +68,7 @@ def _state(kind: str, options: Options, batch: int | None = B, dtype: torch.dtyp
 
 
 def _input(options: Options, dtype: torch.dtype = torch.float64) -> Tensor:
-    return torch.randn(
-        *((B, T) if options.get("batch_first") else (T, B)), D, dtype=dtype, requires_grad=True
-    )
+    return torch.randn(*((B, T) if options.get("batch_first") else (T, B)), D, dtype=dtype, requires_grad=True)
 
 
 def _flat(state: Any) -> tuple[Tensor, ...]:
@@ -120,9 +112,7 @@ def test_recomputing_changes_nothing(kind: str, options: Options) -> None:
     ours, theirs = _pair(kind, options)
     x, hx = _input(options), _state(kind, options)
     inputs = [x, *_flat(hx)]
-    compare(
-        kind, _learnt(ours, ours(x, hx, memory=checkpoint(3)), inputs), _learnt(theirs, theirs(x, hx), inputs)
-    )
+    compare(kind, _learnt(ours, ours(x, hx, memory=checkpoint(3)), inputs), _learnt(theirs, theirs(x, hx), inputs))
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -268,13 +258,9 @@ def test_dropout_between_layers_only(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", OURS)
 def test_dropout_without_effect_warns_as_torch_does(kind: str) -> None:
-    with pytest.warns(
-        UserWarning, match="dropout option adds dropout after all but last recurrent layer"
-    ) as theirs:
+    with pytest.warns(UserWarning, match="dropout option adds dropout after all but last recurrent layer") as theirs:
         getattr(nn, kind)(D, H, dropout=0.5)
-    with pytest.warns(
-        UserWarning, match="dropout option adds dropout after all but last recurrent layer"
-    ) as ours:
+    with pytest.warns(UserWarning, match="dropout option adds dropout after all but last recurrent layer") as ours:
         OURS[kind](D, H, dropout=0.5)
     assert [str(w.message) for w in ours] == [str(w.message) for w in theirs]
     with warnings.catch_warnings():

@@ -35,11 +35,11 @@ err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=
 WELCOME = """\
 elman: recurrent neural networks for sequences in files
 
-  1. train    elman train reviews.csv --from text:review --to label:sentiment
-              elman train demand.csv  --from series:load --to future:24 --time date
-              elman train book.txt    --from text.char   --to next
-  2. evaluate elman evaluate runs/reviews-1 new.csv
-  3. predict  elman predict runs/reviews-1 new.csv --out predicted.csv
+  train     elman train reviews.csv --from text:review --to label:sentiment
+            elman train demand.csv --from series:load --to future:24 --time date
+            elman train book.txt --from text.char --to next
+  evaluate  elman evaluate runs/reviews-1 new.csv
+  predict   elman predict runs/reviews-1 new.csv --out predicted.csv
 
   see it work in two minutes:   elman demo
   every option of a command:    elman train --help"""

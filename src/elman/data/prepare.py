@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from elman.core.errors import DataError, InputError
-from elman.data.batch import Batches, ExampleSet, StreamSet, WindowSet
+from elman.data.batch import Batches
+from elman.data.encode import encode_examples, encode_windows, next_tokens, next_values, pieces, stream
 from elman.data.read import read
 from elman.data.roles import Examples, Roles, assemble
 from elman.data.split import Split, TimeSplit, is_rule, split_examples, split_time
@@ -21,20 +20,8 @@ from elman.model.kinds.number import NumberOut
 from elman.model.kinds.series import SeriesIn
 from elman.model.kinds.text import TextIn, TokenOut
 
-__all__ = [
-    "Prepared",
-    "Request",
-    "encode_examples",
-    "encode_windows",
-    "next_tokens",
-    "next_values",
-    "part_of",
-    "prepare",
-    "stream",
-]
+__all__ = ["Prepared", "Request", "part_of", "prepare"]
 
-_CHUNK = 64
-"""Steps of a training piece where a long sequence is cut (truncated backpropagation through time)."""
 
 Input = SeriesIn | TextIn
 Output = LabelOut | NumberOut | TokenOut
@@ -218,28 +205,6 @@ def _joined(a: Examples, b: Examples) -> Examples:
     )
 
 
-def encode_examples(kind: Input, output: LabelOut | NumberOut, ex: Examples, *, seen: bool = True) -> ExampleSet:
-    """Encode whole sequences with one target each; a label that training never saw is an error."""
-    inputs = [kind.encode(raw) for raw in ex.inputs]
-    targets = ex.targets or []
-    if isinstance(output, NumberOut):
-        return ExampleSet(inputs, output.encode(np.stack(targets)).unsqueeze(1))
-    numbers = output.encode(targets)
-    unseen = (numbers < 0).nonzero().flatten().tolist()
-    if unseen and seen:
-        file, line = ex.where[unseen[0]]
-        known = ", ".join(output.classes[:8]) + (", ..." if len(output.classes) > 8 else "")
-        raise DataError(
-            f"label '{targets[unseen[0]]}' ({len(unseen)} of {len(numbers)} examples) does not occur in "
-            f"the training part, which has: {known}. Drop these rows, or put examples of it into the "
-            "training part",
-            file=file,
-            row=line,
-            column=output.column,
-        )
-    return ExampleSet(inputs, numbers)
-
-
 def _fit_input(train: Examples, source: Part) -> Input:
     if source.kind == "text":
         return TextIn.fit(train.inputs, source.columns[0], "char" if source.variant else "")
@@ -328,20 +293,6 @@ def _numbers_after(
     return NumberOut.fit(targets, target.columns, horizon=target.horizon or 1, anchors=anchors)
 
 
-def encode_windows(
-    kind: SeriesIn,
-    output: NumberOut,
-    ex: Examples,
-    lookback: int,
-    ranges: Sequence[tuple[int, int]] | None = None,
-) -> WindowSet:
-    """Encode series for forecasting; without ranges every step that has enough history is forecast."""
-    inputs = [kind.encode(series) for series in ex.inputs]
-    targets = [output.encode(series) for series in ex.targets or []]
-    spans = ranges or [(0, len(series)) for series in inputs]
-    return WindowSet(inputs, targets, spans, lookback, output.horizon)
-
-
 # What comes next ----------------------------------------------------------------------------------------------
 
 
@@ -354,32 +305,7 @@ def _next_value(request: Request, source: Part, target: Part, parts: Parts) -> P
     others = [None if ex is None else next_values(kind, output, ex) for ex in parts[1:]]
     valid = sets[1] if others[0] is None else others[0]
     test = (sets[2] if len(sets[2]) else None) if others[1] is None else others[1]
-    return Prepared(source, target, kind, output, _pieces(sets[0]), valid, test, notes=[split.how])
-
-
-def next_values(
-    kind: SeriesIn, output: NumberOut, ex: Examples, ranges: Sequence[tuple[int, int]] | None = None
-) -> ExampleSet:
-    """Encode series and, for every step, the values one step later; only steps within the ranges count."""
-    inputs, targets, scores = [], [], []
-    for k, (raw, wanted) in enumerate(zip(ex.inputs, ex.targets or [], strict=True)):
-        first, last = (0, len(raw)) if ranges is None else ranges[k]
-        if last - max(first, 1) < 1:
-            continue
-        inputs.append(kind.encode(raw)[: last - 1])
-        targets.append(output.encode(wanted)[1:last].unsqueeze(1))
-        scores.append(torch.arange(1, last) >= first)
-    return ExampleSet(inputs, targets, scores)
-
-
-def _pieces(whole: ExampleSet) -> ExampleSet:
-    """Long sequences cut into pieces for training."""
-    inputs: list[Tensor] = []
-    targets: list[Tensor] = []
-    for x, y in zip(whole.inputs, whole.targets, strict=True):
-        inputs += x.split(_CHUNK)
-        targets += y.split(_CHUNK)
-    return ExampleSet(inputs, targets)
+    return Prepared(source, target, kind, output, pieces(sets[0]), valid, test, notes=[split.how])
 
 
 def _next_token(request: Request, source: Part, target: Part, parts: Parts) -> Prepared:
@@ -406,15 +332,3 @@ def _next_token(request: Request, source: Part, target: Part, parts: Parts) -> P
     test_set = (stream(numbers[b - 1 : c]) if c > b else None) if others[1] is None else others[1]
     output = TokenOut(size=kind.width)
     return Prepared(source, target, kind, output, stream(numbers[:a]), valid_set, test_set, notes=[times.how])
-
-
-def next_tokens(kind: TextIn, ex: Examples) -> ExampleSet:
-    """Encode separate texts: from the end mark through every token to the end mark."""
-    end = torch.ones(1, dtype=torch.int64)
-    whole = [torch.cat([end, kind.encode(text), end]) for text in ex.inputs]
-    return ExampleSet([text[:-1] for text in whole], [text[1:] for text in whole])
-
-
-def stream(numbers: Tensor) -> StreamSet:
-    """One long text as a stream: every token and the one behind it."""
-    return StreamSet(numbers[:-1], numbers[1:], _CHUNK)

@@ -13,7 +13,8 @@ import torch
 from elman.core.errors import DataError, InputError
 from elman.core.ragged import Ragged
 from elman.data.batch import Batches, ExampleSet
-from elman.data.prepare import encode_examples, encode_windows, next_tokens, next_values, part_of, stream
+from elman.data.encode import encode_examples, encode_windows, next_tokens, next_values, stream
+from elman.data.prepare import part_of
 from elman.data.read import read
 from elman.data.roles import Examples, Roles, assemble
 from elman.model.answers import chances, next_quantiles, quantiles

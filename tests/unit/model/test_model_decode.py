@@ -57,9 +57,13 @@ def test_a_seed_writes_the_same_text_and_another_seed_another(make: Make) -> Non
 def test_the_length_is_that_asked_for_and_the_end_mark_stops_before(make: Make) -> None:
     model = _model(make)
     assert len(_written(model, length=7)) == 7
-    with torch.no_grad():
-        model.head.linear.bias[1] = 1000.0
-    assert _written(model, length=7) == ""
+    separate = _model(make, output=TokenOut(size=10, separate=True))
+    for one in (model, separate):
+        with torch.no_grad():
+            one.head.linear.bias[1] = 1000.0
+    assert _written(separate, length=7) == ""
+    # One long text has no end mark to be sure of.
+    assert len(_written(model, length=7)) == 7
 
 
 @pytest.mark.parametrize("separate", [False, True])

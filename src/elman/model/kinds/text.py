@@ -100,6 +100,8 @@ class TokenHead(nn.Module):
     def __init__(self, width: int, out: TokenOut) -> None:
         super().__init__()
         self.linear = nn.Linear(width, out.size)
+        # A model of one long text never saw the end mark, so it has nothing to say of it.
+        self.never = [0] if out.separate else [0, 1]
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
         """Nats of every token: ``(N, V)`` and int64 ``(N,)`` to ``(N,)``."""
@@ -108,9 +110,9 @@ class TokenHead(nn.Module):
     def sample(self, logits: Tensor, *, temperature: float, top_k: int, generator: torch.Generator) -> Tensor:
         """Draw one token a row, ``(N, V)`` to int64 ``(N,)``; temperature 0 takes the likeliest.
 
-        The unknown token is never drawn.
+        The unknown token is never drawn; the end mark only where training saw one.
         """
-        logits = logits.index_fill(-1, torch.zeros(1, dtype=torch.int64, device=logits.device), -torch.inf)
+        logits = logits.index_fill(-1, torch.tensor(self.never, device=logits.device), -torch.inf)
         if temperature < 1e-6:
             return logits.argmax(-1)
         if top_k:
