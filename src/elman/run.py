@@ -190,7 +190,7 @@ def check_device(name: str) -> torch.device:
     """The device of a name; ``cpu`` and ``cuda`` only, others are refused with the reason."""
     kind, _, number = name.partition(":")
     if name != "cpu" and (kind != "cuda" or not (name == "cuda" or number.isdecimal())):
-        raise InputError(f"--device {name}: only cpu, cuda and cuda:N have been verified; use --device cpu")
+        raise InputError(f"--device {name}: only cpu, cuda and cuda:N are offered; use --device cpu")
     if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
         count = torch.cuda.device_count()
         seen = f"{count} CUDA devices" if count else "no CUDA device"

@@ -82,7 +82,8 @@ def _screen(run: Run, rows: dict[str, Scores], shown: Example | None, seconds: f
 
     say = show.out.print
     count = run.scores.count if run.scores else 0
-    say(f"\nCO2 at Mauna Loa, a year ahead: {count:,} forecasts of weeks that no model was trained on")
+    ahead = run.model.config.target.partition(":")[2]
+    say(f"\nCO2 at Mauna Loa, {ahead} weeks ahead: {count:,} forecasts of weeks none was trained on")
     say(show.score_table(rows, "elman gru"))
     mine = rows.pop("elman gru")
     say(show.wrap(show.verdict(mine, rows, set(run.baselines))))
@@ -98,9 +99,10 @@ def _screen(run: Run, rows: dict[str, Scores], shown: Example | None, seconds: f
         )
         say(text, markup=False)
     entry = run.plan(run.model.config.lookback, 64).entries[0]
-    say(f"cost: {_latency(run)}; {entry.weights:,} recurrent weights; training keeps {bytes_in_words(entry.kept)}")
-    say(f"plan: {entry.cell} on {entry.engine} ({entry.reason})", markup=False)
-    say(f"picture: {run.path / 'forecast.svg'}; all of it took {seconds:.0f} s")
+    cost = f"{_latency(run)}; {entry.weights:,} recurrent weights; training keeps {bytes_in_words(entry.kept)}"
+    say(show.wrap(f"cost: {cost}"))
+    say(show.wrap(f"plan: {entry.cell} on {entry.engine} ({entry.reason})"))
+    say(show.wrap(f"picture: {run.path / 'forecast.svg'}; all of it took {seconds:.0f} s"))
     say("Next:")
     say("  " + show.command("elman", "predict", run.path, CO2, "--out", "co2-forecast.csv"))
     say("  elman train YOUR.csv --from series:COLUMN --to future:24 --time COLUMN")

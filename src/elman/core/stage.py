@@ -29,6 +29,14 @@ class Stage(nn.Module, ABC):
         """The state before the first step; None for a stage that remembers nothing."""
         return None
 
+    def renew(self, state: State) -> State:
+        """The same state with masks of dropout to be drawn anew.
+
+        Masks in a state hold for a whole sequence. A stream that goes on for an epoch would keep one mask all along;
+        truncated backpropagation draws new ones for every chunk (Merity et al. 2018).
+        """
+        return state
+
     @abstractmethod
     def forward(self, ragged: Ragged, state: State = None) -> tuple[Ragged, State]:
         """Outputs, zero behind every row's end, and the state after every row's last step."""

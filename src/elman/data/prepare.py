@@ -111,17 +111,13 @@ def _check_parts(request: Request, made: Prepared) -> None:
     files = {"training": None, "validation": request.valid, "test": request.test}
     for (name, file), part in zip(files.items(), (made.train, made.valid, made.test), strict=True):
         if part is not None and not len(part):
-            instead = "" if file else ", or divide it otherwise, such as --split 0.6,0.2,0.2"
-            raise DataError(
-                f"the {name} part has no step to predict{_room(made)}; give longer data{instead}",
-                file=file or request.file,
-            )
-
-
-def _room(made: Prepared) -> str:
-    if made.target.kind != "future":
-        return ""
-    return f": a forecast takes {made.lookback} steps before it and {made.target.horizon} of its own"
+            why, instead = "", "give longer data"
+            if made.target.kind == "future":
+                why = f": a forecast takes {made.lookback} steps before it and {made.target.horizon} of its own"
+                instead += ", take a shorter horizon"
+            if not file:
+                instead += ", or divide it otherwise, such as --split 0.6,0.2,0.2"
+            raise DataError(f"the {name} part has no step to predict{why}; {instead}", file=file or request.file)
 
 
 def part_of(kind: Input) -> Part:
@@ -244,14 +240,14 @@ def _forecast(request: Request, source: Part, target: Part, parts: Parts) -> Pre
 
 def _no_room(horizon: int, lookback: int | None, longest: int) -> str:
     """What to say where no training part holds one forecast with its history."""
-    history = f"{lookback} steps (--lookback)" if lookback else f"at least {horizon} steps"
+    history = f"a history of {lookback} steps (--lookback)" if lookback else "a history"
     shorter = []
     if lookback and longest > horizon:
         shorter.append(f"--lookback {max(1, (longest - horizon) // 2)}")
     if longest // 4 and longest // 4 < horizon:
         shorter.append(f"--to future:{longest // 4}")
     return (
-        f"a forecast of {horizon} steps needs a history of {history} before it, and both must lie in the training "
+        f"a forecast of {horizon} steps needs {history} before it, and both must lie in the training "
         f"part, of which the longest has {longest} steps; "
         + (f"write {' or '.join(shorter)}, or give longer series" if shorter else "give longer series")
     )

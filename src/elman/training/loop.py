@@ -162,7 +162,7 @@ def _steps(
     state = None
     for batch in batches:
         moved = batch.to(device)
-        before = detach(state) if moved.goes_on else None
+        before = model.trunk.renew(detach(state)) if moved.goes_on else None
         losses, state = model(moved.ragged, moved.target, moved.score, before)
         loss = losses.mean()
         objective = loss + settings.l1 * _magnitude(model) if settings.l1 else loss

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError
@@ -76,6 +77,7 @@ def job_from(settings: dict[str, Any]) -> Job:
         expected = first["msg"].removeprefix("Input should be ").removeprefix("a valid ")
         for words, short in _SHORTER.items():
             expected = expected.replace(words, short)
+        expected = re.sub(r"\d{10,}", lambda number: f"{float(number[0]):.3g}", expected)
         raise InputError(f"{name}: expected {expected}, got {settings.get(name)!r}{_instead(name)}") from error
 
 

@@ -288,7 +288,7 @@ def test_with_a_validation_file_its_share_is_trained_on(series: Callable[..., st
 def test_a_file_too_short_is_said_to_be(series: Callable[..., str], role: str, target: str, count: int) -> None:
     lookback = 10 if target.startswith("future") else None
     other: dict[str, Any] = {role: series("short.csv", count), "lookback": lookback}
-    with pytest.raises(DataError, match=r"short\.csv: the (validation|test) part has no step to predict.*give longer"):
+    with pytest.raises(DataError, match=r"short\.csv: the (validation|test) part has no step.*; give longer"):
         prepare(Request(series("t.csv", 100), "series:a", target, **other))
 
 

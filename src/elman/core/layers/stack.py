@@ -119,6 +119,11 @@ class Stack(Stage):
             after.append(own)
         return ragged, tuple(after)
 
+    def renew(self, state: State) -> State:
+        if state is None:
+            return None
+        return tuple(stage.renew(own) for stage, own in zip(self._each(), state, strict=True))
+
     def _each(self) -> list[Stage]:
         return [stage for stage in self.stages if isinstance(stage, Stage)]
 
@@ -149,6 +154,9 @@ class LockedDropout(Stage):
         if state is None:
             state = ragged.values.new_empty(ragged.values.shape[1:]).bernoulli_(1 - self.p).div_(1 - self.p)
         return ragged.with_values(ragged.values * state), state
+
+    def renew(self, state: State) -> State:
+        return None
 
     def extra_repr(self) -> str:
         return f"p={self.p}"

@@ -1,0 +1,221 @@
+"""The front door in Python: settings, raw sequences, and what is said when they do not fit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+import elman
+from elman import DataError, InputError
+from elman.cli.train import _config
+from elman.data.sample import CO2
+from elman.report import toml
+from elman.run import Run, Started
+from elman.training.loop import Epoch, Step
+from elman.training.settings import Job, job_from
+
+FAST = {"epochs": 1, "hidden": 4}
+
+
+@pytest.fixture(scope="module")
+def reviews(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "reviews.jsonl"
+    rows = [{"text": f"a {word} film", "y": word, "n": k} for k, word in enumerate(["good", "bad"] * 15)]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def runs(reviews: Path) -> dict[str, Run]:
+    """A run of every kind of answer."""
+    wave = reviews.parent / "wave.csv"
+    wave.write_text("a,b\n" + "".join(f"{np.sin(k / 3)},{np.cos(k / 3)}\n" for k in range(90)))
+    make: Callable[..., Run] = lambda name, *words: elman.train(*words, out=reviews.parent / name, **FAST)  # noqa: E731
+    return {
+        "label": make("label", reviews, "text:text", "label:y"),
+        "future": make("future", wave, "series:a,b", "future:4:b"),
+        "next": make("next", wave, "series:a,b", "next"),
+        "book": make("book", reviews, "text.char:text", "next"),
+    }
+
+
+# Settings -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"epoch": 3}, "unknown setting 'epoch'. Did you mean 'epochs'? Known: file, source"),
+        ({"bidirektional": True}, "Did you mean 'bidirectional'?"),
+        ({"epochs": "3"}, "epochs: expected integer, got '3'; leave it out to have it chosen"),
+        ({"epochs": 2.5}, "epochs: expected integer, got 2.5"),
+        ({"hidden": True}, "hidden: expected integer, got True"),
+        ({"dropout": None, "lr": "fast"}, "lr: expected number, got 'fast'"),
+        ({"weight_decay": None}, "weight_decay: expected number, got None; leave it out for 0.01"),
+        ({"seed": -1}, "seed: expected at least 0, got -1; leave it out for 0"),
+        ({"readout": "every"}, "readout: expected 'last', 'mean', 'max' or 'attention', got 'every'"),
+        ({"target": 3}, "target: expected string, got 3"),
+    ],
+)
+def test_settings_are_checked_by_name_and_value(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError) as error:
+        job_from({"file": "x.csv", "source": "text", "target": "label", **settings})
+    assert message in str(error.value)
+
+
+def test_a_wrong_setting_is_found_before_the_file_is_read(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="Did you mean 'epochs'"):
+        elman.train(tmp_path / "none.csv", "text", "label", epoch=3)
+    with pytest.raises(DataError, match="no such file"):
+        elman.train(tmp_path / "none.csv", "text", "label", out=tmp_path / "o")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_job_survives_its_record(tmp_path: Path) -> None:
+    job = Job(
+        file='a "b"\\c\t\N{GRINNING FACE}.csv', source="series:x", target="next", lr=1e-5, bidirectional=False, seed=7
+    )
+    (tmp_path / "run.toml").write_text(toml(job), encoding="utf-8")
+    assert job_from(_config(str(tmp_path / "run.toml"))) == job
+
+
+def test_listeners_hear_everything_in_order(reviews: Path, tmp_path: Path) -> None:
+    heard: list[Started | Step | Epoch] = []
+    run = elman.train(reviews, "text:text", "label:y", out=tmp_path / "o", listener=heard.append, **FAST)
+    assert [type(event).__name__ for event in heard] == ["Started", "Step", "Epoch"]
+    assert isinstance(heard[0], Started)
+    assert heard[0].weights == sum(weight.numel() for weight in run.model.parameters())
+    assert heard[0].notes == run.notes
+
+
+def test_a_cell_of_ones_own_is_trained_by_name(reviews: Path, tmp_path: Path) -> None:
+    class Mine(elman.Cell):
+        def __init__(self, input_size: int, hidden_size: int) -> None:
+            super().__init__()
+            self.into = torch.nn.Linear(input_size, hidden_size)
+
+        def initial_state(self, batch: int, like: torch.Tensor) -> torch.Tensor:
+            return like.new_zeros(batch, self.into.out_features)
+
+        def step(self, p: torch.Tensor, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            state = torch.tanh(self.into(p) + 0.5 * state)
+            return state, state
+
+    cells = {"mine": Mine}
+    run = elman.train(reviews, "text:text", "label:y", out=tmp_path / "o", cells=cells, cell="mine", **FAST)
+    again = elman.load(tmp_path / "o", cells=cells)
+    assert again.predict(["a good film"]).equals(run.predict(["a good film"]))
+
+
+# Raw sequences ------------------------------------------------------------------------------------------------
+
+
+def test_raw_sequences_are_answered_as_those_of_a_file(runs: dict[str, Run], reviews: Path) -> None:
+    texts = [json.loads(line)["text"] for line in reviews.read_text().splitlines()]
+    from_file, raw = runs["label"].predict(reviews), runs["label"].predict(texts)
+    assert raw.drop("id").equals(from_file.drop("id"))
+    wave = pl.read_csv(reviews.parent / "wave.csv").to_numpy()
+    for name in ("future", "next"):
+        from_file, raw = runs[name].predict(reviews.parent / "wave.csv"), runs[name].predict([wave])
+        assert raw.drop("id").equals(from_file.drop("id"))
+        # Lists, tensors and stacks of arrays are as good.
+        for same in (wave.tolist(), torch.from_numpy(wave)):
+            assert runs[name].predict([same]).equals(raw)
+        assert runs[name].predict(wave[None]).equals(raw)
+
+
+def test_a_forecast_is_of_the_columns_asked_for_with_an_interval(runs: dict[str, Run], reviews: Path) -> None:
+    found = runs["future"].predict(reviews.parent / "wave.csv")
+    assert found.columns == ["id", "step", "b", "b_low", "b_high"]
+    assert (found["b_low"] <= found["b"]).all()
+    assert (found["b"] <= found["b_high"]).all()
+    expected = np.cos(np.arange(90, 94) / 3)
+    assert np.abs(found["b"].to_numpy() - expected).max() < 0.5
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("label", ["a film", 3], r"sequences\[1\]: expected a text, got int"),
+        ("label", [np.zeros((3, 2))], r"sequences\[0\]: expected a text, got ndarray"),
+        ("label", [], "expected a file's name or a list of sequences, got none"),
+        ("label", pl.DataFrame({"text": ["a"]}), r"got DataFrame; write predict\(\[sequence\]\)"),
+        ("label", None, "got NoneType"),
+        ("future", ["text"], r"sequences\[0\]: expected an array \[T, 2\] of a, b, got str"),
+        ("future", [np.zeros((90, 3))], r"sequences\[0\]: expected an array \[T, 2\] of a, b, got shape \[90, 3\]"),
+        ("future", [np.zeros(90)], r"got shape \[90\]"),
+        ("future", [[[1.0, 2.0], [3.0]]], r"sequences\[0\]: expected an array \[T, 2\] of a, b, got list"),
+        ("future", [{"a": 1}], r"got dict"),
+        ("next", [np.full((5, 2), np.nan)], r"sequences\[0\]: expected finite numbers, got nan in step 0 of 'a'"),
+        ("next", [[[1.0, 2.0], [3.0, np.inf]]], r"got inf in step 1 of 'b'"),
+    ],
+)
+def test_sequences_that_do_not_fit_are_refused_by_their_place(
+    runs: dict[str, Run], name: str, data: Any, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        runs[name].predict(data)
+
+
+def test_sequences_too_short_are_refused(runs: dict[str, Run]) -> None:
+    with pytest.raises(DataError, match=r"has 3 steps, but this model reads 29 before it predicts"):
+        runs["future"].predict([np.zeros((3, 2))])
+    with pytest.raises(DataError, match=r"has 0 steps, but this model reads 1 before it predicts; give more"):
+        runs["next"].predict([np.zeros((0, 2))])
+
+
+def test_what_is_unknown_or_empty_is_a_warning(runs: dict[str, Run]) -> None:
+    with pytest.warns(UserWarning, match="2 of 3 words were never seen in training: 'zebra'"):
+        assert runs["label"].predict(["a zebra zebra"]).height == 1
+    with pytest.warns(UserWarning, match="1 of 2 sequences are empty"):
+        assert runs["label"].predict(["", "a good film"]).height == 2
+
+
+def test_evaluating_the_test_part_again_gives_the_same_score(reviews: Path, tmp_path: Path) -> None:
+    rows = reviews.read_text().splitlines()
+    (tmp_path / "train.jsonl").write_text("\n".join(rows[:20]))
+    (tmp_path / "test.jsonl").write_text("\n".join(rows[20:]))
+    run = elman.train(
+        tmp_path / "train.jsonl", "text:text", "label:y", test=str(tmp_path / "test.jsonl"), out=tmp_path / "o", **FAST
+    )
+    assert run.scores is not None
+    again = elman.load(tmp_path / "o").evaluate(tmp_path / "test.jsonl")
+    assert again.values == run.scores.values
+    assert again.count == run.scores.count == 10
+
+
+def test_generating_goes_on_from_the_prompt(runs: dict[str, Run]) -> None:
+    text = runs["book"].generate("a go", 5, seed=1)
+    assert text.startswith("a go")
+    assert len(text) <= 9
+    assert text == runs["book"].generate("a go", 5, seed=1)
+    with pytest.raises(InputError, match="predicts no text"):
+        runs["label"].generate("a go")
+    with pytest.raises(InputError, match="use elman generate"):
+        runs["book"].predict(["a go"])
+
+
+def test_a_run_plans(runs: dict[str, Run]) -> None:
+    assert "GRUCell(2, 4)" in str(runs["future"].plan(steps=10, batch=2))
+
+
+# A real series ------------------------------------------------------------------------------------------------
+
+
+def test_a_real_series_is_forecast_better_than_by_repeating_it(tmp_path: Path) -> None:
+    run = elman.train(CO2, "series:co2", "future:26", time="date", out=tmp_path / "o", epochs=1, hidden=8)
+    assert run.scores is not None
+    naive = [name for name in run.baselines if name.startswith("seasonal-naive") or name == "last value"]
+    assert sorted(naive) == ["last value", "seasonal-naive (52 steps)", "seasonal-naive with drift (52 steps)"]
+    assert run.scores.values["mae"] < min(run.baselines[name].values["mae"] for name in naive)
+    assert 0.6 < run.scores.values["coverage"] < 0.95
+    times = run.predict(CO2)["time"]
+    assert str(times[0].date()) == "2002-01-05"
+    assert times.is_sorted()
