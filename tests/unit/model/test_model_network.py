@@ -271,6 +271,9 @@ def test_the_feed_forward_net_is_that_of_the_definition(window: int) -> None:
 def test_the_feed_forward_net_obeys_the_chunk_and_stream_laws(window: int) -> None:
     net, rows = _net(window), _rows()
     whole, end = net(rows)
+    for row, state in zip(rows.to_list(), end, strict=True):
+        seen = torch.cat([torch.zeros(window - 1, 3, dtype=torch.float64), row])
+        assert torch.equal(state, seen[len(row) :])
     for cut in (0, 3, 9):
         first, state = net(rows.slice_time(0, cut))
         second, last = net(rows.slice_time(cut, 9), state)
