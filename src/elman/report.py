@@ -113,14 +113,15 @@ def example(run: Run, data: Prepared) -> Example | None:
     """The last forecast that the judged part allows, of the first column; None where nothing is forecast."""
     judged = data.valid if data.test is None else data.test
     out = run.model.config.output
-    if not isinstance(judged, WindowSet) or not isinstance(out, NumberOut) or not out.anchors:
+    if not isinstance(judged, WindowSet) or not isinstance(data.train, WindowSet):
+        return None
+    if not isinstance(out, NumberOut) or not out.anchors:
         return None
     *_, last = judged.in_order(1)
     device = next(run.model.parameters()).device
     found = quantiles(run.model, last.to(device).ragged)[0, :, 0].cpu().numpy()
     scale, mean = out.scale[0], out.mean[0]
     history = last.ragged.values[:, 0, out.anchors[0]].numpy().astype(np.float64)
-    whole = judged.inputs[:, out.anchors[0]].numpy().astype(np.float64)
-    season = baselines.season_of(whole, len(history))
+    season = baselines.season_of(data.train.longest(out.anchors[0]), len(history))
     actual = last.target[0, :, 0].numpy()
     return Example(history * scale + mean, found * scale + mean, actual * scale + mean, season, out.columns[0])

@@ -116,6 +116,14 @@ class WindowSet(Batches):
             for (first, last), offset in zip(ranges, offsets, strict=True)
         ]
         self.starts = np.concatenate(starts) if starts else np.zeros(0, dtype=np.int64)
+        ends = [last for _, last in ranges]
+        longest = int(np.argmax(ends)) if ends else 0
+        self._longest = (int(offsets[longest]), int(offsets[longest]) + ends[longest]) if ends else (0, 0)
+
+    def longest(self, channel: int) -> np.ndarray:
+        """One input channel of the series whose range ends last, up to that end and no further, float64."""
+        first, last = self._longest
+        return self.inputs[first:last, channel].numpy().astype(np.float64)
 
     def __len__(self) -> int:
         return len(self.starts)

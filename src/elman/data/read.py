@@ -135,6 +135,10 @@ def _decode(data: bytes, file: str) -> str:
     try:
         text = data.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
+        if b"\0" in data[:4096] and data[:2] not in _WIDE_MARKS:
+            raise DataError(
+                "this is not text (it holds binary zeros), whatever its name says; give a table or a text", file=file
+            ) from error
         of = "UTF-16" if data[:2] in _WIDE_MARKS else "WINDOWS-1252"
         feed = f"gunzip -c '{file}' | iconv" if file.lower().endswith(".gz") else f"iconv '{file}'"
         name = Path(file).name.removesuffix(".gz")

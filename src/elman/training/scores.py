@@ -174,7 +174,7 @@ def _forecasts(out: NumberOut, train: WindowSet, test: WindowSet) -> dict[str, S
         history = np.concatenate([p.ragged.values[..., out.anchors].permute(1, 0, 2).numpy() for p in parts])
         sides.append((history.astype(np.float64), np.concatenate([p.target.numpy() for p in parts])))
     (past, future), (history, target) = sides
-    season = baselines.season_of(train.inputs[:, out.anchors[0]].numpy().astype(np.float64), history.shape[1])
+    season = baselines.season_of(train.longest(out.anchors[0]), history.shape[1])
     columns = range(target.shape[2])
     named = {
         "last value": [baselines.last_value(history[..., c], horizon) for c in columns],

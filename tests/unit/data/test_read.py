@@ -186,7 +186,9 @@ def test_unknown_suffix(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"plain", gzip.compress(b"a,b\n" * 99)[:-12], gzip.compress(b"ab")[:-8] + b"12345678"]
+    "data",
+    [b"plain", gzip.compress(b"a,b\n" * 99)[:-12], gzip.compress(b"ab")[:-8] + b"12345678"],
+    ids=["not compressed", "cut short", "wrong checksum"],
 )
 def test_damaged_gzip(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "t.csv.gz"
