@@ -21,6 +21,8 @@ __all__ = ["Session"]
 
 _MAGIC = b"elman-state-1\n"
 
+_DTYPES = {str(dtype): dtype for dtype in (torch.float64, torch.float32, torch.float16, torch.bfloat16)}
+
 
 class Session:
     """Runs a causal stage or cell over a stream, keeping its state from call to call.
@@ -82,7 +84,7 @@ class Session:
         if head["leaves"] is None:
             self.reset()
             return
-        like = torch.zeros((), dtype=getattr(torch, head["like"].removeprefix("torch.")), device=_device(self._stage))
+        like = torch.zeros((), dtype=_DTYPES[head["like"]], device=_device(self._stage))
         form = self._stage.initial_state(self._batch, like)
         wanted = leaves(form)
         if [_form(leaf) for leaf in wanted] != head["leaves"]:
