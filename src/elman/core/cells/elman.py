@@ -76,7 +76,7 @@ class ElmanCell(WeightedCell):
         return state * mask
 
     def kernel(self) -> Kernel | None:
-        mode = {"tanh": "RNN_TANH", "relu": "RNN_RELU"}.get(str(self.nonlinearity))
+        mode = {"tanh": "RNN_TANH", "relu": "RNN_RELU", "sigmoid": "RNN_SIGMOID"}.get(str(self.nonlinearity))
         return self._kernel(mode) if mode else None
 
     def extra_repr(self) -> str:

@@ -37,22 +37,32 @@ class Engine(ABC):
 
     name: str
 
+    seams: bool = False
+    """Whether it reads no pads, sets outputs at pads to zero and reads rows backwards, all by itself."""
+
     @abstractmethod
     def refusal(self, cell: Cell, request: Request) -> str | None:
         """Why this engine cannot run the case, in words, or None where it can."""
 
     @abstractmethod
     def run(
-        self, cell: Cell, x: Any, rows: Ragged, state: State, resets: tuple[Tensor, State] | None
+        self,
+        cell: Cell,
+        x: Any,
+        rows: Ragged,
+        state: State,
+        resets: tuple[Tensor, State] | None,
+        reverse: bool = False,
     ) -> tuple[Tensor, State]:
         """Run the cell.
 
         Args:
             cell: already resolved for this unfold.
             x: what ``project`` takes: a tensor ``(T, B, *)`` or, where a wrapper drew masks, a tuple of such.
-            rows: the plain input with its lengths, pads zero.
+            rows: the plain input with its lengths; pads are zero but for engines with ``seams``.
             state: the state before the first step.
             resets: ``(T, B)`` bool and the state to restart from, or None.
+            reverse: read every row backwards within its own length; asked only of engines with ``seams``.
 
         Returns:
             Outputs ``(T, B, *)``, whose pads the caller sets to zero, and every row's state after its own

@@ -14,8 +14,9 @@ from torch import Tensor
 from elman.core.cells.base import Cell, Kernel, check_input
 from elman.core.cells.wrap import add_input, describe
 from elman.core.engines.base import Engine, Request
+from elman.core.engines.segments import in_segments, scatter_rows
 from elman.core.ragged import Ragged
-from elman.core.state import State, leaves, replace_leaves, select, take_rows
+from elman.core.state import State, leaves, replace_leaves, take_rows
 
 __all__ = ["VendorEngine"]
 
@@ -28,14 +29,21 @@ class VendorEngine(Engine):
     name = "vendor"
 
     def refusal(self, cell: Cell, request: Request) -> str | None:
-        if cell.kernel() is None:
+        kernel = cell.kernel()
+        if kernel is None or kernel.mode not in _FUNCTIONS:
             return f"torch has no kernel for {describe(cell)}; it has them for Elman (tanh, relu), LSTM and GRU"
         if request.record:
             return "torch's kernels give no states or gates of the steps between; engine='loop' records"
         return None
 
     def run(
-        self, cell: Cell, x: Any, rows: Ragged, state: State, resets: tuple[Tensor, State] | None
+        self,
+        cell: Cell,
+        x: Any,
+        rows: Ragged,
+        state: State,
+        resets: tuple[Tensor, State] | None,
+        reverse: bool = False,
     ) -> tuple[Tensor, State]:
         kernel = cell.kernel()
         if kernel is None:
@@ -44,7 +52,9 @@ class VendorEngine(Engine):
         if resets is None:
             outputs, state = _real_rows(kernel, rows.values, rows, state)
         else:
-            outputs, state = _segments(kernel, rows.values, rows, state, *resets)
+            outputs, state = in_segments(
+                lambda part, before: _real_rows(kernel, part.values, part, before), rows, state, *resets
+            )
         return (add_input(outputs, rows.values) if kernel.residual else outputs), state
 
 
@@ -60,7 +70,7 @@ def _real_rows(kernel: Kernel, x: Tensor, rows: Ragged, state: State) -> tuple[T
         return outputs + 0 * sum(weight.sum() for weight in kernel.weights), state
     index = real.to(x.device)
     part, ends = _call(kernel, x[:, index], rows.rows(real), take_rows(state, index))
-    return outputs.index_copy(1, index, part), _scatter(state, ends, index)
+    return outputs.index_copy(1, index, part), scatter_rows(state, ends, index)
 
 
 def _call(kernel: Kernel, x: Tensor, rows: Ragged, state: State) -> tuple[Tensor, State]:
@@ -112,35 +122,3 @@ def _packed(kernel: Kernel, x: Tensor, rows: Ragged, hidden: list[Tensor]) -> tu
     )
     outputs, _ = torch.nn.utils.rnn.pad_packed_sequence(packed._replace(data=data), total_length=rows.steps)
     return outputs, [end[:, back] for end in ends]
-
-
-def _segments(
-    kernel: Kernel, x: Tensor, rows: Ragged, state: State, resets: Tensor, fresh: State
-) -> tuple[Tensor, State]:
-    """Cut every row at its resets and run the pieces as rows of their own, side by side."""
-    real = resets.cpu() & (torch.arange(rows.steps)[:, None] < rows.host_lengths)
-    starts = torch.cat([torch.ones(1, rows.batch, dtype=torch.bool), real[1:]]) if rows.steps else real
-    row, start = (starts & (rows.host_lengths > 0)).t().nonzero().unbind(1)
-    if not len(row):
-        return _real_rows(kernel, x, rows, state)
-    last = torch.cat([row[1:] != row[:-1], torch.tensor([True])])
-    stop = torch.where(last, rows.host_lengths[row], torch.cat([start[1:], start[:1]]))
-    pieces = (stop - start).tolist()
-    sliced = [x[a:b, r] for a, b, r in zip(start.tolist(), stop.tolist(), row.tolist(), strict=True)]
-    at = row.to(x.device)
-    restarted = (start > 0) | real[0, row]
-    begin = select(restarted.to(x.device), take_rows(fresh, at), take_rows(state, at))
-    batch = Ragged.from_list(sliced)
-    outputs, ends = _call(kernel, batch.values, batch, begin)
-    flat = torch.cat([outputs[:n, k] for k, n in enumerate(pieces)])
-    step = torch.cat([torch.arange(a, b) for a, b in zip(start.tolist(), stop.tolist(), strict=True)])
-    where = (step.to(x.device), at.repeat_interleave(torch.tensor(pieces, device=x.device)))
-    whole = x.new_zeros(rows.steps, rows.batch, outputs.shape[-1]).index_put(where, flat)
-    final = take_rows(ends, last.nonzero().flatten())
-    return whole, _scatter(state, final, row[last].to(x.device))
-
-
-def _scatter(state: State, new: State, index: Tensor) -> State:
-    """``state`` with the rows at ``index`` replaced."""
-    merged = [old.index_copy(0, index, now) for old, now in zip(leaves(state), leaves(new), strict=True)]
-    return replace_leaves(state, merged)

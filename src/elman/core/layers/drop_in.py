@@ -86,10 +86,9 @@ class DropIn(nn.RNNBase):
         for layer in range(self.num_layers):
             ways = []
             for reverse in (False, True)[: 2 if self.bidirectional else 1]:
-                given = ragged.reverse() if reverse else ragged
                 cell = self.cell(layer, reverse)
-                y, end = unfold(cell, given, before[len(ends)], engine=engine, memory=memory)
-                ways.append((y.reverse() if reverse else y).values)
+                y, end = unfold(cell, ragged, before[len(ends)], engine=engine, memory=memory, reverse=reverse)
+                ways.append(y.values)
                 ends.append(end)
             ragged = ragged.with_values(torch.cat(ways, dim=-1) if len(ways) > 1 else ways[0])
             if self.dropout and self.training and layer + 1 < self.num_layers:

@@ -37,9 +37,7 @@ class Recurrent(Stage):
         return self.cell.initial_state(batch, like)
 
     def forward(self, ragged: Ragged, state: State = None) -> tuple[Ragged, State]:
-        given = ragged.reverse() if self.reverse else ragged
-        outputs, state = unfold(self.cell, given, state, engine=self.engine, memory=self.memory)
-        return (outputs.reverse() if self.reverse else outputs), state
+        return unfold(self.cell, ragged, state, engine=self.engine, memory=self.memory, reverse=self.reverse)
 
     def extra_repr(self) -> str:
         return f"reverse={self.reverse}, engine={self.engine!r}, memory={self.memory}"
