@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from elman.core import Cell, ElmanCell, GRUCell, LSTMCell, Ragged
+from elman.core.cells.base import Kernel
 from elman.core.check import LAWS, LawError, Subject
 from elman.core.engines.loop import LoopEngine
 from elman.core.engines.memory import checkpoint
@@ -223,6 +224,9 @@ def test_swapped_gates_of_an_lstm_bite(monkeypatch: pytest.MonkeyPatch) -> None:
     class Swapped(LSTMCell):
         def pointwise(self, p: Any, q: Tensor, state: Any) -> Any:
             return super().pointwise(torch.cat([p.chunk(4, -1)[k] for k in (1, 0, 2, 3)], -1), q, state)
+
+        def kernel(self) -> Kernel:
+            return Kernel("LSTM", tuple(self.parameters()), True)
 
     right = LSTMCell(5, 4).double().eval()
     wrong = Swapped(5, 4).double().eval()

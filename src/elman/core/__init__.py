@@ -10,6 +10,7 @@ from elman.core.cells.wrap import Residual, VariationalDropout, WeightDrop, Zone
 from elman.core.check import LawError, check_cell
 from elman.core.engines.memory import checkpoint
 from elman.core.errors import DataError, ElmanError, EngineError, InputError, ModelFileError
+from elman.core.layers.accelerate import accelerate, restore
 from elman.core.layers.drop_in import GRU, LSTM, RNN
 from elman.core.layers.readout import readout
 from elman.core.layers.stack import Bidirectional, LockedDropout, Recurrent, Stack
@@ -46,10 +47,12 @@ __all__ = [
     "VariationalDropout",
     "WeightDrop",
     "Zoneout",
+    "accelerate",
     "check_cell",
     "checkpoint",
     "init",
     "plan",
     "readout",
+    "restore",
     "unfold",
 ]

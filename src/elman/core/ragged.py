@@ -6,6 +6,7 @@ nothing ever reads what lies behind a row's end. This file knows nothing of cell
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 
 import torch
@@ -34,7 +35,7 @@ class Ragged:
     Memory: the values and ``8 B`` bytes a row for the lengths (twice, where the values are on another device).
     """
 
-    __slots__ = ("_host", "lengths", "values")
+    __slots__ = ("_full", "_host", "lengths", "values")
 
     values: Tensor
     lengths: Tensor
@@ -46,16 +47,20 @@ class Ragged:
         steps, batch = values.shape[:2]
         self.values = values
         self._host = _host_lengths(lengths, steps, batch)
-        if isinstance(lengths, Tensor) and lengths.device == values.device:
-            self.lengths = lengths.detach().to(torch.int64)
+        # A compiler sees no values: what comes with lengths may have pads for all it knows.
+        compiling = torch.compiler.is_compiling()
+        self._full = lengths is None or not (compiling or (batch and int(self._host.min()) < steps))
+        if isinstance(lengths, Tensor) and lengths.device == values.device and values.device.type != "cpu":
+            self.lengths = lengths.detach().to(torch.int64, copy=True)
         else:
             self.lengths = self._host.to(values.device)
 
     @classmethod
-    def _trusted(cls, values: Tensor, lengths: Tensor, host: Tensor) -> Ragged:
+    def _trusted(cls, values: Tensor, lengths: Tensor, host: Tensor, full: bool | None = None) -> Ragged:
         """Join parts that are known to fit, without looking at them again."""
         new = object.__new__(cls)
         new.values, new.lengths, new._host = values, lengths, host
+        new._full = len(host) == 0 or int(host.min()) == len(values) if full is None else full
         return new
 
     # Shape ---------------------------------------------------------------------------------------------
@@ -78,7 +83,7 @@ class Ragged:
     @property
     def full(self) -> bool:
         """Whether every row is T steps long, so that there is no pad at all."""
-        return self.batch == 0 or int(self._host.min()) == self.steps
+        return self._full
 
     @property
     def mask(self) -> Tensor:
@@ -100,7 +105,7 @@ class Ragged:
         if values.shape[:2] != self.values.shape[:2]:
             expected = f"({self.steps}, {self.batch}, ...)"
             raise InputError(f"values: expected {expected}, got {tuple(values.shape)}")
-        return Ragged._trusted(values, self.lengths, self._host)
+        return Ragged._trusted(values, self.lengths, self._host, self._full)
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Ragged:
         """Apply a function of ``(T, B, *)`` that mixes neither steps nor rows."""
@@ -201,16 +206,28 @@ def _host_lengths(lengths: Lengths, steps: int, batch: int) -> Tensor:
     if lengths is None:
         return torch.full((batch,), steps, dtype=torch.int64)
     if isinstance(lengths, Tensor):
+        if lengths.shape != (batch,):
+            raise InputError(f"lengths: expected one a row, shape ({batch},), got {tuple(lengths.shape)}")
         if lengths.dtype.is_floating_point or lengths.dtype.is_complex or lengths.dtype == torch.bool:
             raise InputError(f"lengths: expected whole numbers, got dtype {lengths.dtype}; use lengths.long()")
-        host = lengths.detach().to("cpu", torch.int64)
+        # A copy: writing into the caller's tensor afterwards must not change what has been checked here.
+        host = lengths.detach().to("cpu", torch.int64, copy=True)
+        if torch.compiler.is_compiling():
+            return host  # no values to look at; the native operator checks them when it runs
     else:
-        if not all(isinstance(n, int) and not isinstance(n, bool) for n in lengths):
-            raise InputError(f"lengths: expected whole numbers, got {list(lengths)[:5]}")
-        host = torch.tensor(list(lengths), dtype=torch.int64)
+        host = torch.tensor(_whole_numbers(lengths), dtype=torch.int64)
     if host.shape != (batch,):
         raise InputError(f"lengths: expected one a row, shape ({batch},), got {tuple(host.shape)}")
     if batch and (int(host.min()) < 0 or int(host.max()) > steps):
         low, high = int(host.min()), int(host.max())
         raise InputError(f"lengths: expected values from 0 to T={steps}, got {low}..{high}")
     return host
+
+
+def _whole_numbers(lengths: Sequence[int]) -> list[int]:
+    if any(isinstance(n, bool) for n in lengths):
+        raise InputError(f"lengths: expected whole numbers, got {list(lengths)[:5]}")
+    try:
+        return [operator.index(n) for n in lengths]
+    except TypeError:
+        raise InputError(f"lengths: expected whole numbers, got {list(lengths)[:5]}") from None

@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from elman.core.cells.base import Cell, settle
-from elman.core.engines.base import Engine, Request
+from elman.core.engines.base import Engine, Request, WholeEngine
 from elman.core.engines.loop import LoopEngine, Record, record
 from elman.core.engines.memory import Checkpoint, Memory, in_chunks
 from elman.core.engines.native import NativeEngine
 from elman.core.engines.vendor import VendorEngine
 from elman.core.errors import EngineError, InputError, nearest
 from elman.core.ragged import Ragged
-from elman.core.state import State, adopt, check_state
+from elman.core.state import State, adopt, check_state, map_state
 
 __all__ = ["ENGINES", "Choice", "choose", "unfold"]
 
@@ -110,8 +110,8 @@ def unfold(
         resets: ``(T, B)`` bool; where true, the row starts anew, before that step's input is read.
         record: also return a :class:`~elman.core.engines.loop.Record` of all states and gates (loop only; it
             keeps everything, so ``memory`` must be ``"keep"``).
-        reverse: read every row backwards within its own length; outputs stand where their inputs do, and a
-            row's final state is that after its first step.
+        reverse: read every row backwards within its own length. Outputs, resets and what is recorded stand where
+            their inputs do; a row's final state is that after its first step.
 
     Returns:
         Outputs as :class:`Ragged` ``(T, B, *)``, exactly zero behind every row's end, and the state of every
@@ -129,11 +129,12 @@ def unfold(
     # A parametrised weight is computed once an unfold, not once a step or once a recomputed chunk.
     cell = settle(cell).resolve(state)
     runner = choose(cell, Request(ragged.values.dtype, ragged.values.device, record), engine).engine
-    if runner.seams and resets is None and memory == "keep":
-        y, state = runner.run(cell, ragged.values, ragged, state, None, reverse)
+    if isinstance(runner, WholeEngine) and resets is None:
+        y, state = runner.run(cell, ragged.values, ragged, state, None, reverse, memory != "keep")
         return ragged.with_values(y), state
-    rows = (ragged.reverse() if reverse else ragged).clean()
-    marks = _marks(resets, rows)
+    turn = Ragged.reverse if reverse else _as_it_is
+    rows = turn(ragged).clean()
+    marks = None if resets is None else turn(ragged.with_values(_marks(resets, ragged))).values
     x = cell.draw(rows.values)
     kept = None
     if record:
@@ -142,9 +143,16 @@ def unfold(
         y, state, kept = _record(cell, x, rows, state, None if marks is None else (marks, fresh))
     else:
         y, state = _run(runner, cell, x, rows, state, marks, fresh, memory)
-    outputs = rows.with_values(y).clean()
-    outputs = outputs.reverse() if reverse else outputs
-    return (outputs, state) if kept is None else (outputs, state, kept)
+    outputs = turn(rows.with_values(y).clean())
+    if kept is None:
+        return outputs, state
+    gates = {name: turn(rows.with_values(gate)).values for name, gate in kept.gates.items()}
+    states = map_state(lambda leaf: turn(rows.with_values(leaf)).values, kept.states)
+    return outputs, state, Record(states, gates)
+
+
+def _as_it_is(rows: Ragged) -> Ragged:
+    return rows
 
 
 _record = record
@@ -161,9 +169,12 @@ def _run(
     memory: Memory,
 ) -> tuple[Tensor, State]:
     def run(part: Any, lengths: Ragged, before: State, resets: Tensor | None) -> tuple[Tensor, State]:
-        return engine.run(cell, part, lengths, before, None if resets is None else (resets, fresh))
+        given = None if resets is None else (resets, fresh)
+        if isinstance(engine, WholeEngine):
+            return engine.run(cell, part, lengths, before, given, recompute=memory != "keep")
+        return engine.run(cell, part, lengths, before, given)
 
-    if isinstance(memory, Checkpoint):
+    if not isinstance(engine, WholeEngine) and isinstance(memory, Checkpoint):
         size = memory.size(rows.steps)
         if torch.is_grad_enabled() and size < rows.steps:
             return in_chunks(run, x, rows, state, marks, size)
@@ -172,13 +183,16 @@ def _run(
 
 def _given(cell: Cell, rows: Ragged, state: State) -> State:
     form = cell.initial_state(rows.batch, rows.values)
-    check_state(state, form)
+    if torch.is_autocast_enabled(rows.values.device.type):
+        # What one call gives out may be of another precision than what the next one reads; both are welcome.
+        same = map_state(lambda leaf: leaf.to(rows.values.dtype) if leaf.is_floating_point() else leaf, state)
+        check_state(same, form)
+    else:
+        check_state(state, form)
     return adopt(state, form)
 
 
-def _marks(resets: Tensor | None, rows: Ragged) -> Tensor | None:
-    if resets is None:
-        return None
+def _marks(resets: Tensor, rows: Ragged) -> Tensor:
     if not isinstance(resets, Tensor):
         raise InputError(f"resets: expected a bool tensor (T, B), got {type(resets).__name__}")
     if resets.dtype != torch.bool or resets.shape != (rows.steps, rows.batch):

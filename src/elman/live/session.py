@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import math
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from elman.core.cells.base import Cell
 from elman.core.errors import InputError
-from elman.core.layers.stack import Recurrent
+from elman.core.layers.accelerate import accelerate
+from elman.core.layers.drop_in import DropIn
+from elman.core.layers.stack import Recurrent, Stack
 from elman.core.ragged import Ragged
 from elman.core.stage import Stage
 from elman.core.state import State, leaves, replace_leaves
+from elman.live.frames import Frames
 
 __all__ = ["Session"]
 
@@ -25,31 +29,50 @@ _DTYPES = {str(dtype): dtype for dtype in (torch.float64, torch.float32, torch.f
 
 
 class Session:
-    """Runs a causal stage or cell over a stream, keeping its state from call to call.
+    """Runs a causal model over a stream, keeping its state from call to call.
 
-    Feeding a sequence frame by frame gives what feeding it whole gives (the stream law). The model is switched
-    to evaluation and is not changed; changing its weights under a running session changes what comes next.
+    Feeding a sequence frame by frame gives what feeding it whole gives (the stream law). The session has a copy
+    of the weights as they were when it was made, in evaluation; the model is not touched.
+
+    Where all layers are Elman, LSTM or GRU on the CPU, :meth:`step` takes a few microseconds: the weights are
+    packed once, and a step allocates nothing. Time of a step: that of 2 G H (D + H) arithmetic operations a layer,
+    bound by the cache where the weights lie.
 
     Args:
-        model: a causal :class:`elman.Stage`, or a cell.
+        model: a causal :class:`elman.Stage`, a cell, or a one-directional RNN, LSTM or GRU, elman's or torch's.
         batch: the number of parallel streams, B.
 
     Raises:
-        InputError: the stage is not causal, so no output could be given before the end.
+        InputError: the model is not causal, so no output could be given before the end.
     """
 
-    def __init__(self, model: Stage | Cell, batch: int = 1) -> None:
-        stage = Recurrent(model) if isinstance(model, Cell) else model
+    def __init__(self, model: Stage | Cell | nn.RNNBase, batch: int = 1) -> None:
+        stage = _stage(model)
         if not stage.causal:
             raise InputError(
-                f"model: {type(stage).__name__} reads the whole sequence before its first output, so it cannot "
+                f"model: {type(model).__name__} reads the whole sequence before its first output, so it cannot "
                 "stream; use a one-directional model"
             )
         if batch < 1:
             raise InputError(f"batch: expected at least 1 stream, got {batch}")
-        self._stage, self._batch = stage.eval(), batch
+        self._stage, self._batch = copy.deepcopy(stage).eval().requires_grad_(False), batch
         self._state: State = None
         self._like: Tensor | None = None
+        self._frames = Frames.of(self._stage, batch)
+
+    def step(self, frame: Tensor) -> Tensor:
+        """Feed one frame: ``(*)`` with one stream, else ``(B, *)``; return its output, likewise.
+
+        On the native kernels the output is the session's own memory, which the next step overwrites: clone what
+        you keep.
+        """
+        frames = self._frames
+        if frames is None:
+            return self.push(frame.unsqueeze(0)).squeeze(0)
+        if self._state is not frames.state:
+            frames.take(self._state)
+            self._state, self._like = frames.state, leaves(frames.state)[0].new_zeros(())
+        return frames.step(frame)
 
     @torch.inference_mode()
     def push(self, frames: Tensor) -> Tensor:
@@ -59,8 +82,8 @@ class Session:
             expected = "(T, ...)" if single else f"(T, {self._batch}, ...)"
             raise InputError(f"frames: expected {expected}, got {tuple(frames.shape)}")
         given = frames.unsqueeze(1) if single else frames
-        self._like = _like(self._stage, given)
         outputs, self._state = self._stage(Ragged(given), self._state)
+        self._like = _like(self._stage, given)
         values: Tensor = outputs.values
         return values.squeeze(1) if single else values
 
@@ -89,13 +112,36 @@ class Session:
         wanted = leaves(form)
         if [_form(leaf) for leaf in wanted] != head["leaves"]:
             raise InputError("snapshot: it was made by another model; its state has other shapes or dtypes")
+        if len(body) != sum(leaf.numel() * leaf.element_size() for leaf in wanted):
+            raise InputError("snapshot: its state is not as long as it says")
         tensors, start, numbers = [], 0, bytearray(body)
         for leaf in wanted:
             count = math.prod(leaf.shape)
+            if not count:
+                tensors.append(leaf)
+                continue
             flat = torch.frombuffer(numbers, dtype=leaf.dtype, count=count, offset=start)
             tensors.append(flat.reshape(leaf.shape).to(leaf.device, copy=True))
             start += count * leaf.element_size()
         self._state, self._like = replace_leaves(form, tensors), like
+
+
+def _stage(model: Stage | Cell | nn.RNNBase) -> Stage:
+    if isinstance(model, Stage):
+        return model
+    if isinstance(model, Cell):
+        return Recurrent(model)
+    if not isinstance(model, nn.RNNBase):
+        raise InputError(f"model: expected a cell, a stage, or an RNN, LSTM or GRU, got {type(model).__name__}")
+    if not isinstance(model, DropIn):
+        model = copy.deepcopy(model)
+        accelerate(model)
+    if not isinstance(model, DropIn) or model.bidirectional:
+        raise InputError(
+            f"model: {model} reads the whole sequence before its first output, so it cannot stream; use a "
+            "one-directional model"
+        )
+    return Stack.of([model.cell(layer) for layer in range(model.num_layers)])
 
 
 def _seal(head: dict[str, Any], body: bytes) -> bytes:
@@ -110,7 +156,14 @@ def _open(snapshot: bytes) -> tuple[dict[str, Any], bytes]:
     if hashlib.sha256(rest).hexdigest().encode() != digest:
         raise InputError("snapshot: damaged; its checksum does not fit its contents")
     line, _, body = rest.partition(b"\n")
-    head: dict[str, Any] = json.loads(line)
+    # The checksum tells damage, not intent: anyone can seal bytes of his own.
+    try:
+        head = json.loads(line)
+    except (ValueError, RecursionError):
+        raise InputError("snapshot: its head is not JSON") from None
+    fits = isinstance(head, dict) and isinstance(head.get("streams"), int) and "leaves" in head
+    if not fits or (head["leaves"] is not None and head.get("like") not in _DTYPES):
+        raise InputError("snapshot: its head is not a session's")
     return head, body
 
 

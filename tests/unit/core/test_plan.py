@@ -133,11 +133,13 @@ PUBLIC = [
     "VariationalDropout",
     "WeightDrop",
     "Zoneout",
+    "accelerate",
     "check_cell",
     "checkpoint",
     "init",
     "plan",
     "readout",
+    "restore",
     "unfold",
 ]
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import elman
 from elman import Session
 from elman.core import (
     Bidirectional,
@@ -27,6 +28,7 @@ from elman.core import (
     WeightDrop,
 )
 from elman.core.check import compare
+from elman.live.session import _open, _seal
 
 
 def _frames(count: int = 9, streams: int = 1, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -92,11 +94,11 @@ def test_streams_do_not_mix() -> None:
         compare("stream", {"y": Session(model).push(x[:, stream])}, {"y": together[:, stream]})
 
 
-def test_the_model_runs_in_evaluation_and_keeps_no_graph() -> None:
+def test_a_session_runs_in_evaluation_keeps_no_graph_and_leaves_the_model_alone() -> None:
     model = _layers().train()
     session = Session(model)
     y = session.push(_frames())
-    assert not model.training
+    assert model.training
     assert not y.requires_grad
     session.reset()
     assert torch.equal(session.push(_frames()), y)
@@ -200,3 +202,73 @@ def test_a_stack_with_one_stage_that_cannot_stream_cannot() -> None:
     with pytest.raises(InputError, match="Stack reads the whole sequence"):
         Session(stack)
     assert stack(Ragged(_frames(3, 2)))[0].values.shape == (3, 2, 4)
+
+
+STEPPED: dict[str, Callable[[], Any]] = {
+    "cell": lambda: LSTMCell(4, 6),
+    "sigmoid": lambda: ElmanCell(4, 9, "sigmoid"),
+    "layers": lambda: Stack.of([GRUCell(4, 17), LSTMCell(17, 8), ElmanCell(8, 6, "relu")], dropout=0.5),
+    "residual": lambda: Residual(GRUCell(4, 4)),
+    "weight_drop": lambda: WeightDrop(GRUCell(4, 6), 0.5),
+    "drop_in": lambda: elman.GRU(4, 6, num_layers=2, batch_first=True),
+    "torch": lambda: nn.LSTM(4, 6, num_layers=2, bias=False),
+    "double": lambda: GRUCell(4, 6).double(),
+}
+
+
+@pytest.mark.parametrize("streams", [1, 3, 6])
+@pytest.mark.parametrize("name", STEPPED)
+def test_steps_equal_the_whole(name: str, streams: int) -> None:
+    model = STEPPED[name]()
+    x = _frames(9, streams, torch.float64 if name == "double" else torch.float32)
+    whole = Session(model, batch=streams).push(x)
+    session = Session(model, batch=streams)
+    mixed = [session.push(x[:2]), *(session.step(frame).clone().unsqueeze(0) for frame in x[2:5])]
+    taken = session.snapshot()
+    mixed += [session.push(x[5:7]), session.step(x[7]).clone().unsqueeze(0)]
+    compare("stream", {"y": torch.cat(mixed)}, {"y": whole[:8]})
+    session.restore(taken)
+    compare("stream", {"y": torch.stack([session.step(frame).clone() for frame in x[5:]])}, {"y": whole[5:]})
+    session.reset()
+    compare("stream", {"y": session.step(x[0]).clone()}, {"y": whole[0]})
+
+
+def test_a_session_keeps_the_weights_of_when_it_was_made() -> None:
+    model = GRUCell(4, 6)
+    session, x = Session(model), _frames()
+    before = session.push(x)
+    with torch.no_grad():
+        model.weight_hh.fill_(float("nan"))
+    session.reset()
+    assert torch.equal(session.push(x), before)
+    session.reset()
+    compare("stream", {"y": session.step(x[0]).clone()}, {"y": before[0]})
+
+
+def test_steps_refuse_other_frames() -> None:
+    session = Session(GRUCell(4, 6))
+    if session._frames is None:
+        pytest.skip("the native core is not there")
+    for frame in (torch.zeros(5), torch.zeros(1, 4), torch.zeros(4).double(), torch.zeros(4, device="meta")):
+        with pytest.raises(InputError, match=r"frame: expected torch.float32 \(4,\) on the CPU, got"):
+            session.step(frame)
+    strided = torch.randn(4, 2)[:, 0]
+    assert torch.equal(session.step(strided).clone(), (session.reset(), session.step(strided.contiguous()))[1])
+
+
+@pytest.mark.parametrize("model", [elman.GRU(4, 6, bidirectional=True), nn.LSTM(4, 6, bidirectional=True)])
+def test_two_directions_cannot_stream(model: nn.RNNBase) -> None:
+    with pytest.raises(InputError, match="reads the whole sequence before its first output"):
+        Session(model)
+
+
+def test_snapshots_sealed_by_others_are_refused() -> None:
+    session = Session(GRUCell(4, 6))
+    session.push(_frames())
+    _, body = _open(session.snapshot())
+    heads: list[Any] = [[], {}, {"streams": 1}, {"streams": 1, "leaves": []}, {"streams": 1, "leaves": [], "like": 3}]
+    good = {"streams": 1, "like": "torch.float32", "leaves": [{"dtype": "torch.float32", "shape": [1, 6]}]}
+    for head, rest in [*((head, body) for head in heads), (good, body[:-4]), (good, body + b"0000")]:
+        with pytest.raises(InputError, match="snapshot: "):
+            session.restore(_seal(head, rest))
+    session.restore(_seal(good, body))

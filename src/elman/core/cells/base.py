@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -50,7 +50,19 @@ class Cell(nn.Module, ABC):
     Only the two leading dimensions, T and B, belong to elman; what follows them is the cell's own.
     ``step`` consults no random generator and changes nothing but what it returns, so that every engine,
     recomputation and streaming give the same values.
+
+    Attributes:
+        true_to_kernel: whether the class computes what the :meth:`kernel` that it has or inherits describes: it
+            overrides no step of the computation after that. Where it is false, kernel() must give None.
     """
+
+    true_to_kernel: ClassVar[bool] = True
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        described = next(kind for kind in cls.__mro__ if "kernel" in kind.__dict__)
+        names = ("draw", "project", "resolve", "recur", "pointwise", "observe", "step", "mask_recurrent")
+        cls.true_to_kernel = all(getattr(cls, name, None) is getattr(described, name, None) for name in names)
 
     @abstractmethod
     def initial_state(self, batch: int, like: Tensor) -> State:
@@ -171,7 +183,9 @@ class WeightedCell(GatedCell):
         check_input(x, self.weight_ih)
         return nn.functional.linear(x, self.weight_ih, self.bias_ih)
 
-    def _kernel(self, mode: str, extra: tuple[Tensor, ...] = ()) -> Kernel:
+    def _kernel(self, mode: str, extra: tuple[Tensor, ...] = ()) -> Kernel | None:
+        if not self.true_to_kernel:
+            return None
         biases = () if self.bias_ih is None or self.bias_hh is None else (self.bias_ih, self.bias_hh)
         return Kernel(mode, (self.weight_ih, self.weight_hh, *biases, *extra), bool(biases))
 

@@ -54,5 +54,5 @@ class GRUCell(WeightedCell):
     def mask_recurrent(self, state: Tensor, mask: Tensor) -> Tensor:
         return state * mask
 
-    def kernel(self) -> Kernel:
+    def kernel(self) -> Kernel | None:
         return self._kernel("GRU")

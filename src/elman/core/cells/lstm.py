@@ -75,7 +75,7 @@ class LSTMCell(WeightedCell):
     def mask_recurrent(self, state: LSTMState, mask: Tensor) -> LSTMState:
         return LSTMState(state[0] * mask, state[1])
 
-    def kernel(self) -> Kernel:
+    def kernel(self) -> Kernel | None:
         return self._kernel("LSTM", () if self.weight_hr is None else (self.weight_hr,))
 
     def extra_repr(self) -> str:

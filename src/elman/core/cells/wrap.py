@@ -91,7 +91,7 @@ class Residual(Wrapper):
         return add_input(y, x), state, gates
 
     def kernel(self) -> Kernel | None:
-        kernel = self.cell.kernel()
+        kernel = self.cell.kernel() if self.true_to_kernel else None
         return replace(kernel, residual=True) if kernel and not kernel.residual else None
 
 
@@ -271,7 +271,7 @@ class WeightDrop(_Dropping):
         return view.with_recurrent_weight(view.recurrent_weight * state.mask.value)
 
     def kernel(self) -> Kernel | None:
-        return self.cell.kernel()
+        return self.cell.kernel() if self.true_to_kernel else None
 
 
 def describe(cell: Cell) -> str:

@@ -14,7 +14,7 @@ from elman.core.cells.base import Cell
 from elman.core.ragged import Ragged
 from elman.core.state import State
 
-__all__ = ["Engine", "Request", "map_time"]
+__all__ = ["Engine", "Request", "WholeEngine", "inside_transform", "map_time"]
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,34 @@ class Engine(ABC):
 
     name: str
 
-    seams: bool = False
-    """Whether it reads no pads, sets outputs at pads to zero and reads rows backwards, all by itself."""
-
     @abstractmethod
     def refusal(self, cell: Cell, request: Request) -> str | None:
         """Why this engine cannot run the case, in words, or None where it can."""
+
+    @abstractmethod
+    def run(
+        self, cell: Cell, x: Any, rows: Ragged, state: State, resets: tuple[Tensor, State] | None
+    ) -> tuple[Tensor, State]:
+        """Run the cell.
+
+        Args:
+            cell: already resolved for this unfold.
+            x: what ``project`` takes: a tensor ``(T, B, *)`` or, where a wrapper drew masks, a tuple of such.
+            rows: the plain input with its lengths, pads zero.
+            state: the state before the first step.
+            resets: ``(T, B)`` bool and the state to restart from, or None.
+
+        Returns:
+            Outputs ``(T, B, *)``, whose pads the caller sets to zero, and every row's state after its own
+            last step.
+        """
+
+
+class WholeEngine(Engine):
+    """An engine that needs no help with pads, reading backwards and recomputing.
+
+    The pads of its input may hold anything; it sets those of its outputs to zero.
+    """
 
     @abstractmethod
     def run(
@@ -53,21 +75,22 @@ class Engine(ABC):
         state: State,
         resets: tuple[Tensor, State] | None,
         reverse: bool = False,
+        recompute: bool = False,
     ) -> tuple[Tensor, State]:
-        """Run the cell.
+        """As :meth:`Engine.run`.
 
         Args:
-            cell: already resolved for this unfold.
-            x: what ``project`` takes: a tensor ``(T, B, *)`` or, where a wrapper drew masks, a tuple of such.
-            rows: the plain input with its lengths; pads are zero but for engines with ``seams``.
-            state: the state before the first step.
-            resets: ``(T, B)`` bool and the state to restart from, or None.
-            reverse: read every row backwards within its own length; asked only of engines with ``seams``.
-
-        Returns:
-            Outputs ``(T, B, *)``, whose pads the caller sets to zero, and every row's state after its own
-            last step.
+            reverse: read every row backwards within its own length; not together with resets.
+            recompute: keep no more than states for the backward pass.
         """
+
+
+def inside_transform() -> bool:
+    """Whether a transform of torch.func or forward-mode differentiation is at work."""
+    if torch.compiler.is_compiling():
+        return False
+    inside = torch._C._functorch.peek_interpreter_stack() is not None
+    return inside or torch.autograd.forward_ad._current_level >= 0
 
 
 def map_time(function: Callable[[Tensor], Any], x: Any) -> Any:

@@ -24,13 +24,7 @@ class LoopEngine(Engine):
         return None
 
     def run(
-        self,
-        cell: Cell,
-        x: Any,
-        rows: Ragged,
-        state: State,
-        resets: tuple[Tensor, State] | None,
-        reverse: bool = False,
+        self, cell: Cell, x: Any, rows: Ragged, state: State, resets: tuple[Tensor, State] | None
     ) -> tuple[Tensor, State]:
         parts = _steps(cell.project(x), rows.steps)
         if not parts:

@@ -25,7 +25,8 @@ class Checkpoint:
 
     With S bytes of state a step and A bytes that a step keeps otherwise, T steps need ``T/k S + k A`` instead
     of ``T A`` bytes for the price of one more forward pass (Gruslys et al. 2016, arXiv 1606.03401; sqrt(T)
-    after Chen et al. 2016, arXiv 1604.06174). Outputs and inputs are O(T) in any case.
+    after Chen et al. 2016, arXiv 1604.06174). Outputs and inputs are O(T) in any case; so the native engine keeps
+    the state of every step (an LSTM's c; h is the output), whatever ``every`` says, and computes the gates again.
     """
 
     every: int | None = None

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from elman.core.cells.base import Cell, Kernel, check_input
 from elman.core.cells.wrap import add_input, describe
-from elman.core.engines.base import Engine, Request
+from elman.core.engines.base import Request, WholeEngine, inside_transform
 from elman.core.engines.segments import in_segments
 from elman.core.errors import EngineError, InputError
 from elman.core.ragged import Ragged
@@ -75,11 +75,10 @@ def kernels(name: str) -> Iterator[None]:
         _forced = before
 
 
-class NativeEngine(Engine):
+class NativeEngine(WholeEngine):
     """Elman (tanh, ReLU, sigmoid), LSTM and GRU through the C++ core, in float32 and float64, on the CPU."""
 
     name = "native"
-    seams = True
 
     def refusal(self, cell: Cell, request: Request) -> str | None:
         if not _built:
@@ -97,7 +96,7 @@ class NativeEngine(Engine):
             return "native gives no states or gates of the steps between; engine='loop' records"
         if not torch.is_autocast_enabled("cpu") and request.dtype not in (torch.float32, torch.float64):
             return f"native computes in float32 and float64, not in {str(request.dtype).removeprefix('torch.')}"
-        if _transformed():
+        if inside_transform():
             return "native has first-order reverse mode only, and this is forward mode or inside torch.func"
         return None
 
@@ -109,6 +108,7 @@ class NativeEngine(Engine):
         state: State,
         resets: tuple[Tensor, State] | None,
         reverse: bool = False,
+        recompute: bool = False,
     ) -> tuple[Tensor, State]:
         kernel = cell.kernel()
         if kernel is None:
@@ -116,26 +116,19 @@ class NativeEngine(Engine):
         check_input(rows.values, kernel.weights[0])
 
         def call(rows: Ragged, state: State) -> tuple[Tensor, State]:
-            return _sequence(kernel, rows, state, reverse)
+            return _sequence(kernel, rows, state, reverse, STATES if recompute else ALL)
 
         outputs, state = call(rows, state) if resets is None else in_segments(call, rows, state, *resets)
         return (add_input(outputs, rows.clean().values) if kernel.residual else outputs), state
 
 
-def _transformed() -> bool:
-    if torch.compiler.is_compiling():
-        return False
-    inside = torch._C._functorch.peek_interpreter_stack() is not None
-    return inside or torch.autograd.forward_ad._current_level >= 0
-
-
-def _sequence(kernel: Kernel, rows: Ragged, state: State, reverse: bool) -> tuple[Tensor, State]:
+def _sequence(kernel: Kernel, rows: Ragged, state: State, reverse: bool, keep: int) -> tuple[Tensor, State]:
     kind = _KINDS[kernel.mode]
     before = leaves(state)
     weights = (*kernel.weights, None, None)[:4]
     wanted = any(t is not None and t.requires_grad for t in (rows.values, *before, *weights))
     lengths = None if rows.full else rows.host_lengths
-    y, *ends, _, _ = torch.ops.elman.sequence(
+    inputs = (
         rows.values,
         before[0],
         before[1] if kind.number == _LSTM else None,
@@ -143,10 +136,24 @@ def _sequence(kernel: Kernel, rows: Ragged, state: State, reverse: bool) -> tupl
         lengths,
         kind.number,
         reverse,
-        ALL if wanted and torch.is_grad_enabled() else NOTHING,
+        keep if wanted and torch.is_grad_enabled() else NOTHING,
         _forced,
     )
+    run: Any = _Direct.apply if _plain(inputs[:7]) else torch.ops.elman.sequence
+    y, *ends = run(*inputs)[:3]
     return y, replace_leaves(state, ends[: len(before)])
+
+
+def _plain(tensors: tuple[Any, ...]) -> bool:
+    """Whether nobody watches or replaces operators, so that the one here may be left out (10 us a call)."""
+    return not (
+        torch.compiler.is_compiling()
+        or torch.is_autocast_enabled("cpu")
+        or torch._C._len_torch_dispatch_stack()
+        or torch._C._len_torch_function_stack()
+        or torch._C._functorch.peek_interpreter_stack()
+        or any(type(t) not in (Tensor, torch.nn.Parameter) for t in tensors if t is not None)
+    )
 
 
 # ---------------------------------------------------------------- one frame
@@ -186,15 +193,15 @@ _LIBRARY.define(
 _Out = tuple[Tensor, ...]
 
 
-def _buffers(x: Tensor, h0: Tensor, cell: int, keep: int, kernels: str) -> _Out:
-    """y, the final h and c, gates and cells, all of them fresh."""
+def _buffers(x: Tensor, h0: Tensor, tokens: int, cell: int, keep: int, kernels: str) -> _Out:
+    """y, the final h and c, and for ``tokens`` real steps gates and cells; all of them fresh."""
     steps, batch = x.shape[:2]
     hidden, lstm = h0.shape[1], cell == _LSTM
     kind = _BY_NUMBER[cell]
     room = _native.row_width(kernels, x.dtype == torch.float64, 1)
     room = (hidden + room - 1) // room * room
-    gates = (steps * batch, kind.blocks * room) if keep == ALL and kind.blocks > 1 else (0,)
-    cells = (steps * batch, room) if keep and lstm else (0,)
+    gates = (tokens, kind.blocks * room) if keep == ALL and kind.blocks > 1 else (0,)
+    cells = (tokens, room) if keep and lstm else (0,)
     ends = (batch, hidden), (batch, hidden) if lstm else (0,)
     return tuple(x.new_empty(size) for size in ((steps, batch, hidden), *ends, gates, cells))
 
@@ -215,7 +222,8 @@ def _forward(
     kernels: str,
 ) -> _Out:
     _check(x, h0, c0, w_ih, w_hh, b_ih, b_hh, lengths, cell)
-    out = _buffers(x, h0, cell, keep, kernels)
+    tokens = x.shape[0] * x.shape[1] if lengths is None else int(lengths.sum())
+    out = _buffers(x, h0, tokens, cell, keep, kernels)
     inputs = [_lined_up(x), *(_whole(t) for t in (h0, c0, w_ih, w_hh, b_ih, b_hh, lengths))]
     call = _call(inputs, (out[0], out[3], out[4]), cell, reverse)
     run = _native.forward_float if x.dtype == torch.float32 else _native.forward_double
@@ -257,7 +265,10 @@ def _backward(
 
 @torch.library.register_fake("elman::sequence", lib=_LIBRARY)
 def _forward_fake(x, h0, c0, w_ih, w_hh, b_ih, b_hh, lengths, cell, reverse, keep, kernels):  # type: ignore[no-untyped-def]
-    return _buffers(x, h0, cell, keep, kernels)
+    tokens: Any = x.shape[0] * x.shape[1]
+    if lengths is not None and ((cell == _LSTM and keep) or (_BY_NUMBER[cell].blocks > 1 and keep == ALL)):
+        tokens = torch.library.get_ctx().new_dynamic_size()
+    return _buffers(x, h0, tokens, cell, keep, kernels)
 
 
 @torch.library.register_fake("elman::sequence_backward", lib=_LIBRARY)
@@ -284,10 +295,30 @@ def _keep_for_backward(ctx: Any, inputs: tuple[Any, ...], output: _Out) -> None:
 
 
 def _sequence_gradients(ctx: Any, dy: Tensor | None, dh: Tensor | None, dc: Tensor | None, *_: Any) -> tuple[Any, ...]:
+    return _run_back(torch.ops.elman.sequence_backward, ctx, dy, dh, dc)
+
+
+def _run_back(run: Any, ctx: Any, dy: Tensor | None, dh: Tensor | None, dc: Tensor | None) -> tuple[Any, ...]:
     wanted = list(ctx.needs_input_grad[:7])
-    lstm = ctx.settings[0] == _LSTM
-    out = torch.ops.elman.sequence_backward(dy, dh, dc if lstm else None, *ctx.saved_tensors, *ctx.settings, wanted)
+    out = run(dy, dh, dc if ctx.settings[0] == _LSTM else None, *ctx.saved_tensors, *ctx.settings, wanted)
     return *(t if want else None for t, want in zip(out, wanted, strict=True)), *[None] * 5
+
+
+class _Direct(torch.autograd.Function):
+    """The operator without torch's dispatcher."""
+
+    @staticmethod
+    def forward(ctx: Any, *inputs: Any) -> _Out:
+        output = _forward(*inputs)
+        if inputs[-2] != NOTHING:
+            _keep_for_backward(ctx, inputs, output)
+        return output
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> tuple[Any, ...]:
+        if torch.is_grad_enabled():
+            _no_second_order(ctx)
+        return _run_back(_backward, ctx, *gradients[:3])
 
 
 def _keep_nothing(ctx: Any, inputs: tuple[Any, ...], output: _Out) -> None:
@@ -372,7 +403,5 @@ def _check(
             raise InputError(f"sequence: {name}: expected {x.dtype} {sizes[name]} on {x.device}, got {came}")
     if x.dtype not in (torch.float32, torch.float64):
         raise InputError(f"sequence: expected float32 or float64, got {x.dtype}")
-    if lengths is not None and (
-        tuple(lengths.shape) != (batch,) or lengths.dtype != torch.int64 or lengths.device != x.device
-    ):
+    if lengths is not None and (lengths.shape != (batch,) or lengths.dtype != torch.int64 or not lengths.is_cpu):
         raise InputError(f"sequence: lengths: expected int64 ({batch},), got {lengths.dtype} {tuple(lengths.shape)}")

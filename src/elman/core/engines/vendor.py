@@ -13,7 +13,7 @@ from torch import Tensor
 
 from elman.core.cells.base import Cell, Kernel, check_input
 from elman.core.cells.wrap import add_input, describe
-from elman.core.engines.base import Engine, Request
+from elman.core.engines.base import Engine, Request, inside_transform
 from elman.core.engines.segments import in_segments, scatter_rows
 from elman.core.ragged import Ragged
 from elman.core.state import State, leaves, replace_leaves, take_rows
@@ -34,16 +34,12 @@ class VendorEngine(Engine):
             return f"torch has no kernel for {describe(cell)}; it has them for Elman (tanh, relu), LSTM and GRU"
         if request.record:
             return "torch's kernels give no states or gates of the steps between; engine='loop' records"
+        if inside_transform():
+            return "torch's kernels know neither forward mode nor the transforms of torch.func"
         return None
 
     def run(
-        self,
-        cell: Cell,
-        x: Any,
-        rows: Ragged,
-        state: State,
-        resets: tuple[Tensor, State] | None,
-        reverse: bool = False,
+        self, cell: Cell, x: Any, rows: Ragged, state: State, resets: tuple[Tensor, State] | None
     ) -> tuple[Tensor, State]:
         kernel = cell.kernel()
         if kernel is None:

@@ -6,8 +6,7 @@ initial values, ``flatten_parameters`` and pickling are torch's own.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +25,7 @@ from elman.core.unfold import unfold
 __all__ = ["GRU", "LSTM", "RNN", "DropIn"]
 
 Input = Tensor | Ragged | PackedSequence
-_Make = Callable[[int], WeightedCell]
+D = TypeVar("D", bound="DropIn")
 
 
 class DropIn(nn.RNNBase):
@@ -34,16 +33,33 @@ class DropIn(nn.RNNBase):
 
     _blanks: tuple[WeightedCell, ...]
 
-    def _prepare(self, make: _Make) -> None:
+    def _make(self, input_size: int) -> WeightedCell:
+        """A cell of this kind for a layer with inputs of that size."""
+        raise TypeError(f"{type(self).__name__} names no cell")
+
+    def _prepare(self) -> None:
         """Keep one cell a layer that owns no parameter: every forward pass lends it the layer's weights."""
         blanks = []
         for layer in range(self.num_layers):
             both = 2 if self.bidirectional else 1
             size = self.input_size if layer == 0 else (self.proj_size or self.hidden_size) * both
             with torch.device("meta"):
-                cell = make(size)
+                cell = self._make(size)
             blanks.append(cell.bind(dict.fromkeys(cell._parameters)))
         self._blanks = tuple(blanks)
+
+    @classmethod
+    def adopt(cls: type[D], module: nn.RNNBase) -> D:
+        """Make torch's module one of this class, in place: the same object, parameters, hooks and buffers."""
+        module.__class__ = cls
+        taken = cast(D, module)
+        taken._prepare()
+        return taken
+
+    def release(self, kind: type[nn.RNNBase]) -> None:
+        """Make this module one of torch's class ``kind`` again, in place."""
+        del self._blanks
+        self.__class__ = kind  # type: ignore[assignment]
 
     def cell(self, layer: int, reverse: bool = False) -> WeightedCell:
         """The cell of one layer and direction, reading this module's weights as they are now."""
@@ -126,6 +142,10 @@ class DropIn(nn.RNNBase):
         parts = hx if self.mode == "LSTM" else (hx,)
         if not isinstance(parts, (tuple, list)) or not all(isinstance(part, Tensor) for part in parts):
             raise InputError(f"hx: expected {'(h, c)' if self.mode == 'LSTM' else 'a tensor'}, got {type(hx).__name__}")
+        if self.mode == "LSTM" and len(parts) != 2:
+            raise InputError(f"hx: expected (h, c), got {len(parts)} tensors")
+        if single and any(part.dim() != 2 for part in parts):
+            raise InputError(f"hx: expected ({count}, H) for one sequence (T, D), got {tuple(parts[0].shape)}")
         parts = [part.unsqueeze(1) if single and part.dim() == 2 else part for part in parts]
         widths = [self.proj_size or self.hidden_size, self.hidden_size][: len(parts)]
         for part, width in zip(parts, widths, strict=True):
@@ -167,7 +187,10 @@ class RNN(DropIn):
             mode, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, device, dtype
         )
         self.nonlinearity = nonlinearity
-        self._prepare(lambda size: ElmanCell(size, hidden_size, nonlinearity, bias))
+        self._prepare()
+
+    def _make(self, input_size: int) -> ElmanCell:
+        return ElmanCell(input_size, self.hidden_size, self.nonlinearity, self.bias)
 
 
 class LSTM(DropIn):
@@ -202,7 +225,10 @@ class LSTM(DropIn):
             device,
             dtype,
         )
-        self._prepare(lambda size: LSTMCell(size, hidden_size, bias, proj_size))
+        self._prepare()
+
+    def _make(self, input_size: int) -> LSTMCell:
+        return LSTMCell(input_size, self.hidden_size, self.bias, self.proj_size)
 
 
 class GRU(DropIn):
@@ -226,4 +252,7 @@ class GRU(DropIn):
         super().__init__(
             "GRU", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, device, dtype
         )
-        self._prepare(lambda size: GRUCell(size, hidden_size, bias))
+        self._prepare()
+
+    def _make(self, input_size: int) -> GRUCell:
+        return GRUCell(input_size, self.hidden_size, self.bias)
