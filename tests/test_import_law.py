@@ -46,7 +46,7 @@ LAW: dict[str, tuple[str, ...]] = {
 }
 """Room or root module → what it may import, as paths below elman; a path allows everything below it."""
 
-NATIVE_IMPORTERS = ("elman.native_info", "elman.core.engines.native")
+NATIVE_IMPORTERS = ("elman.native_info", "elman.core.engines.operators")
 CORE_OUTSIDE = frozenset({"torch", "numpy", *sys.stdlib_module_names})
 
 
@@ -270,7 +270,7 @@ def test_a_violation_is_reported(module: str, source: str, said: str) -> None:
     ("module", "source"),
     [
         ("elman.core.state", "import numpy, torch\nfrom ast import parse\nfrom . import errors"),
-        ("elman.core.engines.native", "from elman import _native"),
+        ("elman.core.engines.operators", "from elman import _native"),
         ("elman.data.read", "import polars\nfrom elman.core.errors import DataError\nimport elman.model"),
         ("elman", "def __getattr__(name):\n    import elman.cli"),
         ("elman.cli.app", "import typer, elman\nfrom elman.recipes import speech"),

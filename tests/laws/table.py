@@ -23,7 +23,7 @@ from elman.core import (
     checkpoint,
 )
 from elman.core.check import LAWS, LawError, Subject
-from elman.core.engines.native import kernel_names, kernels
+from elman.core.engines.operators import kernel_names, kernels
 
 INPUT = 5
 """D, different from every H."""

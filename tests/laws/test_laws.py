@@ -27,7 +27,7 @@ from table import (
 
 from elman.core import Cell, EngineError, Ragged, checkpoint, unfold
 from elman.core.check import LAWS
-from elman.core.engines.native import kernel_names
+from elman.core.engines.operators import kernel_names
 
 GROUPS = [
     ("cell", "wrap", "engine"),

@@ -14,7 +14,8 @@ from torch import Tensor
 
 import elman
 from elman.core import ElmanCell, EngineError, GRUCell, InputError, LSTMCell, Ragged, checkpoint, unfold
-from elman.core.engines.native import NativeEngine, kernel_names, kernels
+from elman.core.engines.native import NativeEngine
+from elman.core.engines.operators import kernel_names, kernels
 from elman.core.state import leaves
 
 pytestmark = pytest.mark.skipif(not kernel_names(), reason="the native core was not built")
@@ -77,13 +78,14 @@ def test_kernels_by_name() -> None:
 
 
 def test_kernels_by_environment() -> None:
-    told = (
-        "import torch, elman; print(elman.core.engines.native._forced, elman.GRU(3, 4)(torch.ones(2, 1, 3))[0].sum())"
-    )
+    told = "import torch, elman; elman.GRU(3, 4)(torch.ones(2, 1, 3)); print(elman.core.engines.operators._forced)"
     run = [sys.executable, "-c", told]
     environment = {**os.environ, "ELMAN_KERNELS": "reference"}
     done = subprocess.run(run, env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("reference")
+    assert done.stdout.split() == ["reference"]
+    environment["ELMAN_KERNELS"] = "sse9"
+    done = subprocess.run(run, env=environment, capture_output=True, text=True, check=False)
+    assert "InputError: ELMAN_KERNELS: unknown name 'sse9'. Known here: auto, " in done.stderr
 
 
 @pytest.mark.parametrize("name", MAKE)

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from elman.core.cells.base import Kernel, settle
 from elman.core.engines.base import Request
-from elman.core.engines.native import Frame, NativeEngine
+from elman.core.engines.native import NativeEngine
+from elman.core.engines.operators import Frame
 from elman.core.errors import InputError
 from elman.core.layers.stack import LockedDropout, Recurrent, Stack
 from elman.core.stage import Stage

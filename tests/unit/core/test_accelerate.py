@@ -15,7 +15,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 import elman
 from elman import accelerate, restore
-from elman.core.engines.native import kernel_names
+from elman.core.engines.operators import kernel_names
 
 pytestmark = pytest.mark.skipif(not kernel_names(), reason="without the native core nothing is swapped")
 

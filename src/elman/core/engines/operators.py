@@ -1,0 +1,349 @@
+"""The C++ core as torch operators ``elman::sequence`` and ``elman::sequence_backward``, and one step of it.
+
+What every buffer holds is written in csrc/kernels.h, the equations of the backward pass in docs/kernels.md. This
+is the only file that talks to the core, so whatever could make it read elsewhere is refused here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from elman.core.cells.base import Kernel
+from elman.core.errors import EngineError, InputError
+
+try:
+    from elman import _native
+
+    BUILT = True
+except ImportError:  # built without a compiler, or for another Python: the other engines do the work
+    BUILT = False
+
+__all__ = ["ALL", "BUILT", "KINDS", "NOTHING", "STATES", "Frame", "kernel_names", "kernels", "sequence"]
+
+
+class Kind(NamedTuple):
+    """A cell as the kernels know it: its number there, G gates, the blocks of H numbers kept a step."""
+
+    number: int
+    gates: int
+    blocks: int
+
+
+KINDS = {
+    "RNN_TANH": Kind(0, 1, 1),
+    "RNN_RELU": Kind(1, 1, 1),
+    "RNN_SIGMOID": Kind(2, 1, 1),
+    "LSTM": Kind(3, 4, 4),
+    "GRU": Kind(4, 3, 4),
+}
+_BY_NUMBER = {kind.number: kind for kind in KINDS.values()}
+_LSTM = 3
+
+NOTHING, STATES, ALL = 0, 1, 2
+"""What forward keeps for backward; with STATES the gates are computed again."""
+
+
+def kernel_names() -> list[str]:
+    """The kernels that can run on this processor, the fastest first; empty without the native core."""
+    return _native.kernel_names().split() if BUILT else []
+
+
+_forced = "auto"
+"""The kernels in use, by name."""
+
+
+@contextmanager
+def kernels(name: str) -> Iterator[None]:
+    """Use only the kernels of that name within the block, as ``ELMAN_KERNELS`` does for a whole process."""
+    global _forced
+    before, _forced = _forced, _known("kernels", name)
+    try:
+        yield
+    finally:
+        _forced = before
+
+
+def _known(argument: str, name: str) -> str:
+    if BUILT and name != "auto" and name not in kernel_names():
+        raise InputError(f"{argument}: unknown name '{name}'. Known here: auto, {', '.join(kernel_names())}")
+    return name
+
+
+_forced = _known("ELMAN_KERNELS", os.environ.get("ELMAN_KERNELS", "auto"))
+
+
+def sequence(*inputs: Any) -> tuple[Tensor, ...]:
+    """Run one layer and direction over time: y ``(T, B, H)`` and every row's final h and c ``(B, H)``.
+
+    The inputs are those of the operator but for the last, the kernels: ``x (T, B, D)``, h0, c0 (LSTM) or None,
+    the weights and biases or None, lengths or None, the cell's number, whether to read backwards, what to keep.
+    """
+    run: Any = _Direct.apply if _plain(inputs[:7]) else torch.ops.elman.sequence
+    result: tuple[Tensor, ...] = run(*inputs, _forced)[:3]
+    return result
+
+
+def _plain(tensors: tuple[Any, ...]) -> bool:
+    """Whether nobody watches or replaces operators, so that the one here may be left out (10 us a call)."""
+    return not (
+        torch.compiler.is_compiling()
+        or torch.is_autocast_enabled("cpu")
+        or torch._C._len_torch_dispatch_stack()
+        or torch._C._len_torch_function_stack()
+        or torch._C._functorch.peek_interpreter_stack()
+        or any(type(t) not in (Tensor, torch.nn.Parameter) for t in tensors if t is not None)
+    )
+
+
+class Frame:
+    """One step at a time of a cell whose weights are packed once, into a copy of their own.
+
+    Args:
+        kernel: the cell's mode and weights.
+        batch: rows of every step.
+    """
+
+    def __init__(self, kernel: Kernel, batch: int) -> None:
+        kind, weight = KINDS[kernel.mode], kernel.weights[0]
+        parts = [None if w is None else w.detach().contiguous() for w in (*kernel.weights, None, None)[:4]]
+        width, hidden = weight.shape[1], kernel.weights[1].shape[1]
+        sizes = (1, batch, width, hidden, 0, False, 0, 0, 0, 0, 0)
+        told: list[Any] = [kind.number, *sizes, *(_address(part) for part in parts), 0, 0, 0, 1]
+        call = _native.Call(*told)
+        make = _native.FrameFloat if weight.dtype == torch.float32 else _native.FrameDouble
+        self.step = make(_forced, call).step
+
+
+# ---------------------------------------------------------------- the operators
+
+_LIBRARY = torch.library.Library("elman", "DEF")
+_LIBRARY.define(
+    "sequence(Tensor x, Tensor h0, Tensor? c0, Tensor w_ih, Tensor w_hh, Tensor? b_ih, Tensor? b_hh, "
+    "Tensor? lengths, int cell, bool reverse, int keep, str kernels) -> (Tensor, Tensor, Tensor, Tensor, Tensor)"
+)
+_LIBRARY.define(
+    "sequence_backward(Tensor? dy, Tensor? dh, Tensor? dc, Tensor x, Tensor h0, Tensor? c0, Tensor w_ih, "
+    "Tensor w_hh, Tensor? b_ih, Tensor? b_hh, Tensor? lengths, Tensor y, Tensor gates, Tensor cells, int cell, "
+    "bool reverse, str kernels, bool[] wanted) -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)"
+)
+_Out = tuple[Tensor, ...]
+
+
+def _buffers(x: Tensor, h0: Tensor, tokens: int, cell: int, keep: int, kernels: str) -> _Out:
+    """y, the final h and c, and for ``tokens`` real steps gates and cells; all of them fresh."""
+    steps, batch = x.shape[:2]
+    hidden, lstm = h0.shape[1], cell == _LSTM
+    kind = _BY_NUMBER[cell]
+    room = _native.row_width(kernels, x.dtype == torch.float64, 1)
+    room = (hidden + room - 1) // room * room
+    gates = (tokens, kind.blocks * room) if keep == ALL and kind.blocks > 1 else (0,)
+    cells = (tokens, room) if keep and lstm else (0,)
+    ends = (batch, hidden), (batch, hidden) if lstm else (0,)
+    return tuple(x.new_empty(size) for size in ((steps, batch, hidden), *ends, gates, cells))
+
+
+@torch.library.impl(_LIBRARY, "sequence", "CPU")
+def _forward(
+    x: Tensor,
+    h0: Tensor,
+    c0: Tensor | None,
+    w_ih: Tensor,
+    w_hh: Tensor,
+    b_ih: Tensor | None,
+    b_hh: Tensor | None,
+    lengths: Tensor | None,
+    cell: int,
+    reverse: bool,
+    keep: int,
+    kernels: str,
+) -> _Out:
+    _check(x, h0, c0, w_ih, w_hh, b_ih, b_hh, lengths, cell)
+    tokens = x.shape[0] * x.shape[1] if lengths is None else int(lengths.sum())
+    out = _buffers(x, h0, tokens, cell, keep, kernels)
+    inputs = [_lined_up(x), *(_whole(t) for t in (h0, c0, w_ih, w_hh, b_ih, b_hh, lengths))]
+    call = _call(inputs, (out[0], out[3], out[4]), cell, reverse)
+    run = _native.forward_float if x.dtype == torch.float32 else _native.forward_double
+    run(kernels, call, _address(out[1]), _address(out[2]))
+    return out
+
+
+@torch.library.impl(_LIBRARY, "sequence_backward", "CPU")
+def _backward(
+    dy: Tensor | None,
+    dh: Tensor | None,
+    dc: Tensor | None,
+    x: Tensor,
+    h0: Tensor,
+    c0: Tensor | None,
+    w_ih: Tensor,
+    w_hh: Tensor,
+    b_ih: Tensor | None,
+    b_hh: Tensor | None,
+    lengths: Tensor | None,
+    y: Tensor,
+    gates: Tensor,
+    cells: Tensor,
+    cell: int,
+    reverse: bool,
+    kernels: str,
+    wanted: list[bool],
+) -> _Out:
+    inputs = [_lined_up(x), *(_whole(t) for t in (h0, c0, w_ih, w_hh, b_ih, b_hh, lengths))]
+    call = _call(inputs, (y, gates, cells), cell, reverse)
+    out = _gradients(x, h0, c0, w_ih, w_hh, b_ih, b_hh, wanted)
+    dy, strides = (None, (0, 0)) if dy is None else _broadcast(dy)
+    dh, dc = _whole(dh), _whole(dc)
+    back = _native.Back(_address(dy), *strides, _address(dh), _address(dc), *(_address(t) for t in out))
+    run = _native.backward_float if x.dtype == torch.float32 else _native.backward_double
+    run(kernels, call, back)
+    return out
+
+
+@torch.library.register_fake("elman::sequence", lib=_LIBRARY)
+def _forward_fake(x, h0, c0, w_ih, w_hh, b_ih, b_hh, lengths, cell, reverse, keep, kernels):  # type: ignore[no-untyped-def]
+    tokens: Any = x.shape[0] * x.shape[1]
+    if lengths is not None and ((cell == _LSTM and keep) or (_BY_NUMBER[cell].blocks > 1 and keep == ALL)):
+        tokens = torch.library.get_ctx().new_dynamic_size()
+    return _buffers(x, h0, tokens, cell, keep, kernels)
+
+
+@torch.library.register_fake("elman::sequence_backward", lib=_LIBRARY)
+def _backward_fake(dy, dh, dc, x, h0, c0, w_ih, w_hh, b_ih, b_hh, *rest):  # type: ignore[no-untyped-def]
+    return _gradients(x, h0, c0, w_ih, w_hh, b_ih, b_hh, rest[-1])
+
+
+def _gradients(x: Tensor, *rest: Any) -> _Out:
+    """Fresh memory for the gradients that are wanted, nothing for the others."""
+    *tensors, wanted = (x, *rest)
+    sizes = (t.shape if want and t is not None else (0,) for t, want in zip(tensors, wanted, strict=True))
+    return tuple(x.new_empty(size) for size in sizes)
+
+
+def _keep_for_backward(ctx: Any, inputs: tuple[Any, ...], output: _Out) -> None:
+    *tensors, cell, reverse, keep, kernels = inputs
+    if keep == NOTHING:
+        raise InputError("keep: 0 keeps nothing for the backward pass; use 1 (states) or 2 (all), or torch.no_grad()")
+    y, _, _, gates, cells = output
+    ctx.save_for_backward(*tensors, y, gates, cells)
+    ctx.settings = cell, reverse, kernels
+    ctx.set_materialize_grads(False)
+    ctx.mark_non_differentiable(gates, cells)
+
+
+def _sequence_gradients(ctx: Any, dy: Tensor | None, dh: Tensor | None, dc: Tensor | None, *_: Any) -> tuple[Any, ...]:
+    return _run_back(torch.ops.elman.sequence_backward, ctx, dy, dh, dc)
+
+
+def _run_back(run: Any, ctx: Any, dy: Tensor | None, dh: Tensor | None, dc: Tensor | None) -> tuple[Any, ...]:
+    wanted = list(ctx.needs_input_grad[:7])
+    out = run(dy, dh, dc if ctx.settings[0] == _LSTM else None, *ctx.saved_tensors, *ctx.settings, wanted)
+    return *(t if want else None for t, want in zip(out, wanted, strict=True)), *[None] * 5
+
+
+class _Direct(torch.autograd.Function):
+    """The operator without torch's dispatcher."""
+
+    @staticmethod
+    def forward(ctx: Any, *inputs: Any) -> _Out:
+        output = _forward(*inputs)
+        if inputs[-2] != NOTHING:
+            _keep_for_backward(ctx, inputs, output)
+        return output
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> tuple[Any, ...]:
+        if torch.is_grad_enabled():
+            _no_second_order(ctx)
+        return _run_back(_backward, ctx, *gradients[:3])
+
+
+def _keep_nothing(ctx: Any, inputs: tuple[Any, ...], output: _Out) -> None:
+    pass
+
+
+def _no_second_order(ctx: Any, *_: Any) -> None:
+    raise EngineError(
+        "engine 'native' has first-order gradients only; for gradients of gradients say engine='loop' "
+        "(elman.unfold and elman.GRU(...)(x, engine='loop') take it)"
+    )
+
+
+torch.library.register_autograd("elman::sequence", _sequence_gradients, setup_context=_keep_for_backward, lib=_LIBRARY)
+torch.library.register_autograd("elman::sequence_backward", _no_second_order, setup_context=_keep_nothing, lib=_LIBRARY)
+torch.library.register_autocast("elman::sequence", "cpu", torch.float32, lib=_LIBRARY)
+
+
+# ---------------------------------------------------------------- buffers
+
+
+def _address(tensor: Tensor | None) -> int:
+    return 0 if tensor is None or tensor.numel() == 0 else tensor.data_ptr()
+
+
+def _whole(tensor: Tensor | None) -> Any:
+    return None if tensor is None else tensor.contiguous()
+
+
+def _lined_up(x: Tensor) -> Tensor:
+    """x, copied only if its rows are not contiguous; time and batch may have any strides."""
+    return x if x.shape[-1] == 1 or x.stride(-1) == 1 else x.contiguous()
+
+
+def _broadcast(dy: Tensor) -> tuple[Tensor, tuple[int, int]]:
+    """dy and its strides in time and batch; where sum() has spread one number over all, one row is enough."""
+    if dy.stride(-1) == 1 or dy.shape[-1] == 1:
+        return dy, (dy.stride(0), dy.stride(1))
+    if dy.stride(0) == 0 and dy.stride(1) == 0:
+        return dy[0, 0].contiguous(), (0, 0)
+    dy = dy.contiguous()
+    return dy, (dy.stride(0), dy.stride(1))
+
+
+def _call(inputs: list[Any], kept: tuple[Tensor, Tensor, Tensor], cell: int, reverse: bool) -> _native.Call:
+    """What forward and backward tell the core about the sequence."""
+    x, h0, *rest, lengths = inputs
+    steps, batch, width = x.shape
+    pads = (_address(lengths), reverse)
+    data = (_address(x), x.stride(0), x.stride(1), *(_address(t) for t in (h0, *rest, *kept)))
+    sizes = (steps, batch, width, h0.shape[1])
+    told: list[Any] = [cell, *sizes, *pads, *data, torch.get_num_threads()]
+    return _native.Call(*told)
+
+
+def _check(
+    x: Tensor,
+    h0: Tensor,
+    c0: Tensor | None,
+    w_ih: Tensor,
+    w_hh: Tensor,
+    b_ih: Tensor | None,
+    b_hh: Tensor | None,
+    lengths: Tensor | None,
+    cell: int,
+) -> None:
+    """The kernels believe what they are told, so whatever could make them read elsewhere is refused here."""
+    if cell not in _BY_NUMBER or x.dim() != 3 or h0.dim() != 2:
+        raise InputError(f"sequence: expected x (T, B, D), h0 (B, H), got {tuple(x.shape)}, {tuple(h0.shape)}")
+    batch, hidden = x.shape[1], h0.shape[1]
+    rows = _BY_NUMBER[cell].gates * hidden
+    sizes: dict[str, tuple[int, ...]] = {"h0": (batch, hidden), "w_ih": (rows, x.shape[2]), "w_hh": (rows, hidden)}
+    given: dict[str, Tensor | None] = {"h0": h0, "w_ih": w_ih, "w_hh": w_hh}
+    if cell == _LSTM or c0 is not None:
+        sizes["c0"], given["c0"] = (batch, hidden), c0
+    if b_ih is not None or b_hh is not None:
+        sizes |= {"b_ih": (rows,), "b_hh": (rows,)}
+        given |= {"b_ih": b_ih, "b_hh": b_hh}
+    for name, tensor in given.items():
+        if tensor is None or tuple(tensor.shape) != sizes[name] or tensor.dtype != x.dtype or tensor.device != x.device:
+            came = "nothing" if tensor is None else f"{tensor.dtype} {tuple(tensor.shape)} on {tensor.device}"
+            raise InputError(f"sequence: {name}: expected {x.dtype} {sizes[name]} on {x.device}, got {came}")
+    if x.dtype not in (torch.float32, torch.float64):
+        raise InputError(f"sequence: expected float32 or float64, got {x.dtype}")
+    if lengths is not None and (lengths.shape != (batch,) or lengths.dtype != torch.int64 or not lengths.is_cpu):
+        raise InputError(f"sequence: lengths: expected int64 ({batch},), got {lengths.dtype} {tuple(lengths.shape)}")
