@@ -78,7 +78,7 @@ def commands(block: Block) -> list[list[str]]:
 def command_line() -> Any:
     import typer
 
-    from elman.cli import app
+    from elman.cli.verbs import app
 
     return typer.main.get_command(app)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from elman.training.settings import Job
 if TYPE_CHECKING:
     from elman.run import Run
 
-__all__ = ["Example", "draw", "example", "sweep", "toml"]
+__all__ = ["Example", "draw", "example", "fingerprint", "sweep", "toml", "trained_on"]
 
 
 class Example:
@@ -34,10 +35,13 @@ class Example:
         forecast: ``[H]``, the median. low, high: ``[H]``, the 80 % interval. actual: ``[H]``, what came.
         naive: ``[H]``, the seasonal-naive forecast with drift.
         name: of the column.
+        series: what the series is called; empty where there is only one.
     """
 
-    def __init__(self, history: np.ndarray, found: np.ndarray, actual: np.ndarray, season: int, name: str) -> None:
-        self.history, self.actual, self.name = history, actual, name
+    def __init__(
+        self, history: np.ndarray, found: np.ndarray, actual: np.ndarray, season: int, name: str, series: str = ""
+    ) -> None:
+        self.history, self.actual, self.name, self.series = history, actual, name, series
         self.low, self.forecast, self.high = (found[:, LEVELS.index(level)] for level in (0.1, 0.5, 0.9))
         self.naive = baselines.seasonal_naive(history[None], len(actual), season, with_drift=True)[0]
 
@@ -45,6 +49,27 @@ class Example:
 def sweep(path: Path) -> None:
     """Remove the folder of a run that left no model, so that the same command can be given again."""
     shutil.rmtree(path, ignore_errors=True)
+
+
+def fingerprint(file: str | Path) -> str:
+    """The sha256 of a file: which data it was."""
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest()
+
+
+def trained_on(folder: Path, file: str | Path) -> str:
+    """What is to be said of a score on the very file that a run was trained on; nothing of other files."""
+    try:
+        record = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    if not isinstance(record, dict) or record.get("data_sha256") != fingerprint(file):
+        return ""
+    own = ", ".join(f"{name} {value:.4f}" for name, value in list(record.get("scores", {}).items())[:1])
+    part = {"test": "test", "valid": "validation"}[record.get("scored", {}).get("on", "test")]
+    return (
+        f"{Path(file).name} is the file that this run was trained on, so this score flatters; the run reached {own} on "
+        f"its own {part} part, and a fair figure needs rows that training has not seen"
+    )
 
 
 def toml(job: Job) -> str:
@@ -78,7 +103,7 @@ def _pictures(run: Run, data: Prepared) -> Iterator[tuple[str, str]]:
         yield "confusion.svg", pictures.confusion(scores.confusion, out.classes, title=title)
     shown = example(run, data)
     if shown is not None and isinstance(out, NumberOut) and scores is not None and scores.by_step is not None:
-        yield "forecast.svg", _forecast(shown)
+        yield "forecast.svg", _forecast(shown, len(out.columns))
         yield (
             "horizon.svg",
             pictures.errors_by(
@@ -91,17 +116,21 @@ def _pictures(run: Run, data: Prepared) -> Iterator[tuple[str, str]]:
         )
 
 
-def _forecast(shown: Example) -> str:
-    past, ahead = len(shown.history), len(shown.actual)
+def _forecast(shown: Example, columns: int) -> str:
+    """The picture: what was forecast from step 0, behind as much of the history as lets it be seen."""
+    ahead = len(shown.actual)
+    history = shown.history[-max(30, 3 * ahead) :]
+    which = f"{shown.name} (one of {columns} columns)" if columns > 1 else shown.name
     return pictures.forecast(
-        np.arange(past) - past,
-        shown.history,
-        np.arange(ahead),
+        np.arange(1 - len(history), 1),
+        history,
+        np.arange(1, ahead + 1),
         {"elman": shown.forecast, "seasonal-naive with drift": shown.naive},
         lower=shown.low,
         upper=shown.high,
         actual=shown.actual,
-        title=f"The last {ahead} steps of {shown.name}, forecast from {past} steps before",
+        title=f"The last {ahead} steps of {which}{shown.series}",
+        subtitle=f"forecast from the {len(shown.history)} steps before",
         x_label="steps from the forecast's origin",
         y_label=shown.name,
         interval_label="80 % interval",
@@ -124,4 +153,6 @@ def example(run: Run, data: Prepared) -> Example | None:
     history = last.ragged.values[:, 0, out.anchors[0]].numpy().astype(np.float64)
     season = baselines.season_of(data.train.longest(out.anchors[0]), len(history))
     actual = last.target[0, :, 0].numpy()
-    return Example(history * scale + mean, found * scale + mean, actual * scale + mean, season, out.columns[0])
+    role = run.model.config.roles.get("id")
+    series = f", {role} '{judged.last_name}'" if role else ""
+    return Example(history * scale + mean, found * scale + mean, actual * scale + mean, season, out.columns[0], series)

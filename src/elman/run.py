@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 import time
@@ -73,7 +72,8 @@ class Run:
 
         Returns:
             A polars frame: for labels ``id``, ``label`` and a probability a class; for numbers ``id``, the
-            value and its 80 % interval (``_low``, ``_high``), for forecasts one row a step ahead.
+            value and its 80 % interval (``_low``, ``_high``), for forecasts one row a step ahead, with its
+            time. Columns of ids and times are called as in the training file.
 
         Warns:
             UserWarning: words or characters that training never saw, counted.
@@ -84,10 +84,15 @@ class Run:
         return found.frame
 
     def evaluate(self, file: str | Path) -> Scores:
-        """Score the model on all examples of a file that holds the target too."""
+        """Score the model on all examples of a file that holds the target too.
+
+        Warns:
+            UserWarning: it is the file that the run was trained on; words, characters or labels are new.
+        """
         scores, notes = evaluate(self.model, read_for(self.model, str(file), need_target=True))
-        for note in notes:
-            warnings.warn(note, stacklevel=2)
+        for note in (*notes, report.trained_on(self.path, file)):
+            if note:
+                warnings.warn(note, stacklevel=2)
         return scores
 
     def generate(
@@ -118,6 +123,9 @@ def train(
     **settings: Any,
 ) -> Run:
     """Train a model on a file of sequences and leave it in a folder.
+
+    Ctrl-C ends the training early and keeps the best epoch so far; before the end of the first it is a
+    KeyboardInterrupt, and nothing is left.
 
     Args:
         file: CSV, TSV, JSONL, Parquet, ``.ts`` or plain text, or any of them with ``.gz``.
@@ -156,6 +164,8 @@ def train_job(
     path = _new_folder(Path(out) if out is not None else None, job)
     try:
         history = _fit(model, data, loop, path, listener)
+        if history.interrupted:
+            notes.append(history.stopped)
         calibrate(model, data.valid, 256, loop.device)
         judged = data.valid if data.test is None else data.test
         scores = score(model, judged, 256, loop.device)
@@ -288,7 +298,7 @@ def _write_record(run: Run, job: Job, loop: LoopSettings, data: Prepared) -> Non
         "notes": run.notes,
         "settings": chosen,
         "versions": {"elman": elman.__version__, "torch": torch.__version__, "python": platform.python_version()},
-        "data_sha256": hashlib.sha256(Path(job.file).read_bytes()).hexdigest(),
+        "data_sha256": report.fingerprint(job.file),
         "date": time.strftime("%Y-%m-%d"),
     }
     (run.path / "report.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

@@ -51,6 +51,16 @@ DATA: list[tuple[str, str | bytes | None, str, list[str]]] = [
     ("infinite", _x(1, "inf", 3), SERIES, ["d.csv, line 3, column 'x': the value is infinite; drop such rows:"]),
     ("unsorted", "t,x\n1,1\n3,1\n2,1\n", SERIES + " --time t", ["d.csv, line 4, column 't': time goes back: '2' after '3' in line 3", ".sort(['t'])"]),
     ("duplicate time", "t,x\n1,1\n3,1\n3,1\n", SERIES + " --time t", ["d.csv, line 4, column 't': the time '3' is in line 3 already", ".unique("]),
+    ("absurd value", _x(*[10 + k % 3 for k in range(60)], 1e39), SERIES, ["d.csv, line 62, column 'x': the value 1e+39 lies", "than 99 % of the others do from the median, 11; correct it, or drop such rows:", ".filter(pl.col('x') != 1e+39)"]),
+    ("absurd target", "u,x,y\n" + "".join(f"{k},{k % 3},{-9e12 if k == 20 else k % 5}\n" for k in range(40)), "train d.csv --from series:x --to number:y --id u --out o", ["d.csv, line 22, column 'y': the value -9e+12 lies"]),
+    ("absurd value in a list", None, "train absurd.jsonl --from series:v --to number:n --out o", ["absurd.jsonl, line 7, column 'v': the value 1e+30 lies", "; correct it"]),
+    ("constant series", _x(*[5] * 60), SERIES, ["d.csv: column 'x' is 5 in every row: there is nothing to forecast; name another column"]),
+    ("constant number", "u,x,y\n" + "".join(f"{k},{k % 3},0.5\n" for k in range(40)), "train d.csv --from series:x --to number:y --id u --out o", ["d.csv: column 'y' is 0.5 in every row: there is nothing to learn"]),
+    ("text in a list", None, "train lens.jsonl --from series:v --to label:l --out o", ["lens.jsonl, line 2, column 'v': 'three' is not a number; correct it"]),
+    ("numbers as text in a list", None, "train quoted.jsonl --from series:v --to label:l --out o", ["quoted.jsonl, line 1, column 'v': the lists hold text; write their numbers without quotes"]),
+    ("label of a text file", None, "train abc.txt --from text --to label --out o", ["abc.txt: a text file has no labels; use --to next, or a CSV with a label column"]),
+    ("number of a text file", None, "train abc.txt --from text --to number:x --out o", ["abc.txt: a text file has no numbers; use --to next, or a CSV with a number column"]),
+    ("unknown suffix before gz", None, "train x.pos.gz --from text --to next --out o", ["x.pos.gz: unknown kind of file '.pos'", "call it x.txt.gz if it is plain text"]),
     ("too large", _x(*[f"{k}e300" for k in range(60)]), SERIES, ["column 'x': values up to", "are too large for a standard deviation; divide them"]),
     ("missing label", GOOD.replace("bb,u", "bb,", 1), LABEL, ["d.csv, line 2, column 'y': --to label needs a value in every row", "fill it in, or drop"]),
     ("one class", "t,y\n" + "aa bb,u\n" * 20, LABEL, ["column 'y' holds one class only ('u')", "Check the column, or the split"]),
@@ -119,15 +129,15 @@ OPTIONS: list[tuple[str, list[str]]] = [
 ]  # fmt: skip
 
 USE: list[tuple[str, list[str]]] = [
-    ("evaluate label nolabel.csv", ["nolabel.csv: --to label names the column 'sentiment', which is not there. Columns: review"]),
+    ("evaluate label nolabel.csv", ["nolabel.csv: the model predicts the column 'sentiment'; this file has review"]),
     ("evaluate label no.csv", ["no.csv: no such file"]),
     ("evaluate future short.csv", ["short.csv: too short to score: give at least 45 steps"]),
     ("evaluate next one.tsv", ["one.tsv: too short to score: give at least 2 steps"]),
     ("evaluate book a.txt", ["a.txt: too short to score: give at least 2 steps"]),
     ("predict future short.csv", ["short.csv, line 2: the series has 5 steps, but this model reads 39 before it predicts; give more, or train with --lookback 5"]),
     ("predict future far.csv", ["column 'load':", "standard deviations from what training saw", "check the value and its unit"]),
-    ("predict fault far.csv", ["far.csv: --id names the column 'unit', which is not there"]),
-    ("predict label demand.csv", ["demand.csv: --from text names the column 'review', which is not there. Columns: date, load"]),
+    ("predict fault far.csv", ["far.csv: the model reads the columns 'a', 'unit', 't'; this file has date, load"]),
+    ("predict label demand.csv", ["demand.csv: the model reads the column 'review'; this file has date, load"]),
     ("predict book book.txt", ["this model continues texts: use elman generate RUN --prompt"]),
     ("predict label reviews.csv --device mps", ["--device mps: only cpu"]),
     ("predict label reviews.csv --out p.txt", ["--out p.txt: the ending says the format; use .csv, .jsonl or .parquet"]),
@@ -175,6 +185,11 @@ def place(work: Path) -> Path:
     (work / "fake.parquet").write_bytes(PNG)
     (work / "abc.txt").write_text("abc")
     (work / "a.txt").write_text("a")
+    (work / "x.pos.gz").write_bytes(b"")
+    (work / "lens.jsonl").write_text('{"v":[1,2],"l":"a"}\n{"v":[1,2,"three"],"l":"b"}\n')
+    (work / "quoted.jsonl").write_text('{"v":["1","2"],"l":"a"}\n{"v":["3"],"l":"b"}\n')
+    lists = [{"v": [k % 3, 1e30 if k == 6 else 1], "n": k % 5} for k in range(30)]
+    (work / "absurd.jsonl").write_text("\n".join(map(json.dumps, lists)))
     (work / "wrong.toml").write_text('file = "d.csv"\nsource = "text"\ntarget = "label"\nepoch = 3\n')
     return work
 

@@ -191,6 +191,11 @@ def test_evaluating_the_test_part_again_gives_the_same_score(reviews: Path, tmp_
     assert again.count == run.scores.count == 10
 
 
+def test_evaluating_the_training_file_is_a_warning(runs: dict[str, Run], reviews: Path) -> None:
+    with pytest.warns(UserWarning, match="is the file that this run was trained on, so this score flatters"):
+        assert runs["label"].evaluate(reviews).count == 30
+
+
 def test_generating_goes_on_from_the_prompt(runs: dict[str, Run]) -> None:
     text = runs["book"].generate("a go", 5, seed=1)
     assert text.startswith("a go")
@@ -216,6 +221,6 @@ def test_a_real_series_is_forecast_better_than_by_repeating_it(tmp_path: Path) -
     assert sorted(naive) == ["last value", "seasonal-naive (52 steps)", "seasonal-naive with drift (52 steps)"]
     assert run.scores.values["mae"] < min(run.baselines[name].values["mae"] for name in naive)
     assert 0.6 < run.scores.values["coverage"] < 0.95
-    times = run.predict(CO2)["time"]
-    assert str(times[0].date()) == "2002-01-05"
+    times = run.predict(CO2)["date"]
+    assert str(times[0]) == "2002-01-05"
     assert times.is_sorted()

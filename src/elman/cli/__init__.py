@@ -4,49 +4,14 @@ from __future__ import annotations
 
 import sys
 
-import typer
-
-from elman.cli import demo, evaluate, generate, plan, predict, train
-from elman.cli.show import WELCOME, fail
-from elman.core.errors import ElmanError
-
-__all__ = ["app", "main"]
-
-app = typer.Typer(
-    name="elman",
-    help="Recurrent neural networks for sequences in files: train, evaluate, predict.",
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for verb in (train, evaluate, predict, generate, plan, demo):
-    verb.register(app)
-
-
-@app.callback(invoke_without_command=True)
-def _alone(
-    context: typer.Context,
-    version: bool = typer.Option(False, "--version", help="Print the version and what it was built with."),
-) -> None:
-    if version:
-        from elman import __version__
-        from elman.native_info import describe
-
-        typer.echo(f"elman {__version__}\n" + "\n".join(f"{name}: {value}" for name, value in describe().items()))
-        raise typer.Exit
-    if context.invoked_subcommand is None:
-        typer.echo(WELCOME)
+__all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command line; errors made on purpose end in one message and exit code 2."""
+    """Run the command line: :func:`elman.cli.verbs.run`."""
     try:
-        app()
-    except ElmanError as error:
-        fail(str(error))
-        sys.exit(2)
-    except OSError as error:
-        # Such as a disk that is full. Its words say what and where.
-        fail(str(error))
-        sys.exit(2)
+        # Imported only now: it takes a while, in which Ctrl-C is no error either.
+        from elman.cli.verbs import run
+    except KeyboardInterrupt:
+        sys.exit(130)
+    run()

@@ -59,6 +59,9 @@ def demo(
             runs[cell] = train_job(
                 job_from(job if epochs is None else {**job, "epochs": epochs}), out=path, listener=watch
             )
+        if runs[cell].history.interrupted:
+            show.notes([f"{runs[cell].history.stopped} in {path}"])
+            raise typer.Exit(130)
     run = runs["gru"]
     data = prepare(Request(str(CO2), "series:co2", f"future:{horizon}", time="date"))
     shown = example(run, data)
@@ -86,6 +89,7 @@ def _screen(run: Run, rows: dict[str, Scores], shown: Example | None, seconds: f
     say(f"\nCO2 at Mauna Loa, {ahead} weeks ahead: {count:,} forecasts of weeks none was trained on")
     say(show.score_table(rows, "elman gru"))
     mine = rows.pop("elman gru")
+    show.explain(mine)
     say(show.wrap(show.verdict(mine, rows, set(run.baselines))))
     if shown is not None:
         past = len(shown.history)
@@ -105,7 +109,8 @@ def _screen(run: Run, rows: dict[str, Scores], shown: Example | None, seconds: f
     say(show.wrap(f"picture: {run.path / 'forecast.svg'}; all of it took {seconds:.0f} s"))
     say("Next:")
     say("  " + show.command("elman", "predict", run.path, CO2, "--out", "co2-forecast.csv"))
-    say("  elman train YOUR.csv --from series:COLUMN --to future:24 --time COLUMN")
+    words = ("train", "YOUR.csv", "--from", "series:COLUMN", "--to", "future:24", "--time", "COLUMN")
+    say("  " + show.command("elman", *words))
 
 
 def _latency(run: Run) -> str:

@@ -27,6 +27,7 @@ def evaluate(
     file: str = typer.Argument(..., help="The data to score on."),
     device: str = typer.Option("cpu", help="cpu or cuda."),
 ) -> None:
+    from elman.report import trained_on
     from elman.run import check_device, load
     from elman.training.predict import evaluate, read_for
 
@@ -34,7 +35,9 @@ def evaluate(
     found = load(run)
     found.model.to(where)
     scores, notes = evaluate(found.model, read_for(found.model, file, need_target=True))
-    show.notes(notes)
+    own = trained_on(found.path, file)
+    show.notes([*notes, own] if own else notes)
     label = f"elman {found.model.config.net.cell}"
     show.out.print(f"{next(iter(scores.values))} is the {show.unit_of(found.model)}; {scores.count:,} scored")
     show.out.print(show.score_table({label: scores}, label))
+    show.explain(scores)

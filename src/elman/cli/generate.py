@@ -36,11 +36,11 @@ def generate(
 
     where = check_device(device)
     model = load(run).model.to(where)
+    written = continue_text(model, prompt, length, temperature=temperature, top_k=top_k, seed=seed)
     kind = model.config.input
     if isinstance(kind, TextIn) and (unknown := kind.unknown(prompt)):
         shown = ", ".join(repr(token) for token in unknown[:5])
         show.notes([f"{len(unknown)} of the prompt's tokens were never seen in training: {shown}"])
-    written = continue_text(model, prompt, length, temperature=temperature, top_k=top_k, seed=seed)
     sys.stdout.write(prompt)
     for piece in written:
         sys.stdout.write(piece)

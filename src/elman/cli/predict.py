@@ -50,13 +50,14 @@ def predict(
     made = predict(found.model, read_for(found.model, file, need_target=False))
     show.notes(made.notes)
     if out is not None:
-        _write(made.frame, Path(out))
+        # Parquet has times of its own, and room for every digit.
+        _write(made.frame if out.endswith(".parquet") else made.written(), Path(out))
         show.err.print(f"{len(made.frame):,} rows written to {out}")
     elif show.interactive():
-        show.out.print(str(made.frame))
+        show.out.print(str(made.written()))
         show.err.print("all rows: add --out predicted.csv")
     else:
-        sys.stdout.write(made.frame.write_csv())
+        sys.stdout.write(made.written().write_csv())
 
 
 def _check_out(path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import shutil
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -24,7 +26,19 @@ from elman.training.scores import METRICS, Scores
 if TYPE_CHECKING:
     from elman.run import Started
 
-__all__ = ["WELCOME", "Watch", "command", "fail", "notes", "out", "score_table", "unit_of", "verdict", "wrap"]
+__all__ = [
+    "WELCOME",
+    "Watch",
+    "command",
+    "explain",
+    "fail",
+    "notes",
+    "out",
+    "score_table",
+    "unit_of",
+    "verdict",
+    "wrap",
+]
 
 out = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
 """Results go here (standard output)."""
@@ -65,8 +79,22 @@ def wrap(text: str, first: str = "", rest: str = "") -> str:
 
 
 def command(*words: str | Path) -> str:
-    """A command line to paste."""
-    return shlex.join(str(word) for word in words)
+    """A command line to paste; ``elman`` as the shell finds it."""
+    program = _program() if words[0] == "elman" else [str(words[0])]
+    return shlex.join([*program, *map(str, words[1:])])
+
+
+def _program() -> list[str]:
+    """How elman is called from here: by its name, by its place (seen from this folder), or through Python."""
+    if shutil.which("elman"):
+        return ["elman"]
+    script = Path(sys.executable).parent / ("elman.exe" if os.name == "nt" else "elman")
+    if not script.is_file():
+        return [sys.executable, "-m", "elman"]
+    if not script.is_relative_to(Path.cwd()):
+        return [str(script)]
+    near = script.relative_to(Path.cwd())
+    return [str(near) if near.parent.name else f".{os.sep}{near}"]
 
 
 def unit_of(model: SequenceModel) -> str:
@@ -77,13 +105,30 @@ def unit_of(model: SequenceModel) -> str:
     return "mean absolute error, in standard deviations" if isinstance(out, NumberOut) else "cross-entropy of a token"
 
 
+_COLUMNS = {"coverage": "in 80 %"}
+"""What a score is called in a table, where it is not its own name."""
+
+_EXPLAINED = {
+    "coverage": "in 80 %: the share of what came that lay inside the 80 % interval; 0.8 is right",
+    "nats": "nats: the mean of -log p of what came",
+}
+"""A line for each score whose name does not say what it is."""
+
+
+def explain(scores: Scores) -> None:
+    """Print what the columns of a table of scores mean, those that need it."""
+    for name, words in _EXPLAINED.items():
+        if name in scores.values:
+            out.print(words)
+
+
 def score_table(rows: dict[str, Scores], first: str) -> Table:
     """Scores of several models side by side; the row ``first`` stands out."""
     names = list(dict.fromkeys(name for scores in rows.values() for name in scores.values))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("model")
     for name in names:
-        table.add_column(name.replace("_", " "), justify="right")
+        table.add_column(_COLUMNS.get(name, name.replace("_", " ")), justify="right")
     for label, scores in rows.items():
         cells = [_number(scores.values.get(name)) for name in names]
         table.add_row(label, *cells, style="bold" if label == first else "")
@@ -102,10 +147,11 @@ def verdict(mine: Scores, others: dict[str, Scores], baselines: set[str]) -> str
     best = others[name].values[metric]
     ahead = (value - best) * (1 if more_is_better else -1)
     what = "the best baseline" if name in baselines else "the other net"
-    if more_is_better:
-        size = f"{abs(value - best) * 100:.1f} points"
-    else:
-        size = f"{abs(value - best) / max(abs(best), 1e-12) * 100:.1f} %"
+    hundredths = abs(ahead) * 100 / (1.0 if more_is_better else max(abs(best), 1e-12))
+    size = f"{hundredths:.1f} {'points' if more_is_better else '%'}"
+    if hundredths < 1:
+        by = f": {'ahead' if ahead > 0 else 'behind'} by {size}" if hundredths >= 0.05 else ""
+        return f"About as good as {what} ({name}){by}."
     if ahead > 0:
         return f"Better than {what} ({name}) by {size}."
     return f"Not better than {what} ({name}): behind by {size}. More data or longer training may help."
@@ -115,11 +161,17 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}" if abs(value) >= 1e4 else f"{value:.4f}"
 
 
+_LINES = 40
+"""Lines that the table of epochs has at the most, about."""
+
+
 class Watch:
     """Shows a training: a bar with rate, remaining time and loss on a terminal, a line an epoch in a log."""
 
     def __init__(self) -> None:
         self._bar: Progress | None = None
+        self._every = 0
+        self._kept = False
         if err.is_terminal:
             self._bar = Progress(
                 TextColumn("{task.description}"),
@@ -142,9 +194,14 @@ class Watch:
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
+            early = "before the first epoch ended; nothing was written"
+            err.print(f"Interrupted {'again; the run is not complete' if self._kept else early}")
 
     def __call__(self, event: Started | Step | Epoch) -> None:
         if isinstance(event, Step):
+            if not self._every:
+                self._head(event.epochs)
             self._step(event)
         elif isinstance(event, Epoch):
             self._epoch(event)
@@ -153,8 +210,13 @@ class Watch:
             if event.plan is not None:
                 engines = sorted({f"{entry.engine} ({entry.reason})" for entry in event.plan.entries})
                 notes([f"{event.weights:,} weights; engine: {', '.join(engines)}"])
-            if self._bar is None:
-                err.print("epoch  training  validation  gradient  seconds")
+
+    def _head(self, epochs: int) -> None:
+        """The head of the table of epochs, which is kept to about forty lines, and its key."""
+        self._every = -(-epochs // _LINES)
+        thinned = f"; a line every {self._every} epochs, all are in history.jsonl" if self._every > 1 else ""
+        err.print(f"* the best so far{thinned}")
+        err.print("epoch  training  validation  gradient  seconds")
 
     def _step(self, step: Step) -> None:
         if self._bar is None:
@@ -169,6 +231,9 @@ class Watch:
         )
 
     def _epoch(self, epoch: Epoch) -> None:
+        self._kept = True
+        if epoch.epoch % self._every and epoch.epoch > 1:
+            return
         mark = " *" if epoch.best else ""
         line = (
             f"{epoch.epoch:5d}  {epoch.train_loss:8.4f}  {epoch.valid_loss:10.4f}  {epoch.grad_norm:8.3f}  "

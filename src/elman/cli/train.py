@@ -104,12 +104,19 @@ def finish(run: Any, file: str, settings: dict[str, Any]) -> None:
     rows = {label: run.scores, **run.baselines}
     metric = next(iter(run.scores.values))
     best = run.history.best
+    if run.history.interrupted:
+        show.notes([run.history.stopped])
     show.out.print(
         f"\n{metric} is the {show.unit_of(run.model)}; {run.scores.count:,} scored, none seen in training "
         f"(epoch {best.epoch} of {len(run.history.epochs)} was best)"
     )
     show.out.print(show.score_table(rows, label))
+    show.explain(run.scores)
     show.out.print(show.wrap(show.verdict(run.scores, run.baselines, set(run.baselines))))
+    if run.history.unfinished:
+        limit = run.history.limit
+        reached = f"{limit} epoch{'s' if limit > 1 else ''} was reached"
+        show.out.print(show.wrap(f"Still improving when the limit of {reached}; try --epochs {4 * limit}"))
     pictures = ", ".join(sorted(path.name for path in run.path.glob("*.svg")))
     show.out.print(f"\nSaved in {run.path} (pictures: {pictures})")
     show.out.print("Next:")
@@ -123,7 +130,7 @@ def _next(run: Any, file: str, settings: dict[str, Any]) -> list[str]:
         use = show.command("elman", "generate", run.path, "--prompt", "Once ", "--length", "300")
     else:
         use = show.command("elman", "predict", run.path, settings.get("test", file), "--out", "predicted.csv")
-    judge = show.command("elman", "evaluate", run.path, settings.get("test", file))
+    judge = show.command("elman", "evaluate", run.path, "NEW_FILE")
     other = "feedforward" if run.model.config.net.cell != "feedforward" else "gru"
     again = show.command("elman", "train", "--config", run.path / "run.toml", "--cell", other)
     return [use, judge, f"{again}   (compare)"]

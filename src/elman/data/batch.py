@@ -12,7 +12,7 @@ from torch import Tensor
 from elman.core.ragged import Ragged
 from elman.model.shapes import Batch
 
-__all__ = ["Batches", "ExampleSet", "StreamSet", "WindowSet"]
+__all__ = ["Batches", "ExampleSet", "PieceSet", "StreamSet", "WindowSet"]
 
 
 class Batches(ABC):
@@ -87,6 +87,20 @@ class ExampleSet(Batches):
         return Batch(rows, target, torch.nn.utils.rnn.pad_sequence([self.scores[k] for k in index]))
 
 
+class PieceSet(ExampleSet):
+    """Pieces of long sequences, for training (truncated backpropagation through time).
+
+    Args:
+        whole: the sequences, every step of which counts; kept as :attr:`whole`.
+        size: steps of a piece at the most.
+    """
+
+    def __init__(self, whole: ExampleSet, size: int) -> None:
+        self.whole = whole
+        inputs = [piece for sequence in whole.inputs for piece in sequence.split(size)]
+        super().__init__(inputs, [piece for sequence in whole.targets for piece in sequence.split(size)])
+
+
 class WindowSet(Batches):
     """Windows of long series: L steps of history, H steps to forecast.
 
@@ -97,6 +111,7 @@ class WindowSet(Batches):
             back before it.
         lookback: L.
         horizon: H.
+        names: of the series, for people.
     """
 
     def __init__(
@@ -106,6 +121,7 @@ class WindowSet(Batches):
         ranges: Sequence[tuple[int, int]],
         lookback: int,
         horizon: int,
+        names: Sequence[str] = (),
     ) -> None:
         self.lookback, self.horizon = lookback, horizon
         lengths = [len(series) for series in inputs]
@@ -116,6 +132,8 @@ class WindowSet(Batches):
             for (first, last), offset in zip(ranges, offsets, strict=True)
         ]
         self.starts = np.concatenate(starts) if starts else np.zeros(0, dtype=np.int64)
+        filled = [name for name, one in zip(names, starts, strict=False) if len(one)]
+        self.last_name = filled[-1] if filled else ""
         ends = [last for _, last in ranges]
         longest = int(np.argmax(ends)) if ends else 0
         self._longest = (int(offsets[longest]), int(offsets[longest]) + ends[longest]) if ends else (0, 0)

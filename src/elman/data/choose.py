@@ -9,7 +9,7 @@ import polars as pl
 from elman.core.errors import DataError, InputError
 from elman.data.columns import column, is_number, is_text
 from elman.data.hints import listed
-from elman.data.lists import is_list
+from elman.data.lists import is_list, refuse_words
 from elman.data.read import Table
 from elman.model.grammar import Part
 
@@ -82,6 +82,10 @@ def _static_target(
     table: Table, target: Part, taken: dict[str, str], need_target: bool, notes: list[str]
 ) -> tuple[str, ...]:
     option, names = f"--to {target.kind}", table.frame.columns
+    if need_target and table.file.lower().removesuffix(".gz").endswith(".txt"):
+        raise DataError(
+            f"a text file has no {target.kind}s; use --to next, or a CSV with a {target.kind} column", file=table.file
+        )
     if target.kind == "label" and len(target.columns) > 1:
         raise InputError(
             f"--to {target}: a label is one column; write --to label:{target.columns[0]}, or --to "
@@ -130,6 +134,7 @@ def _series(table: Table, source: Part, taken: dict[str, str], notes: list[str])
     if source.columns:
         for name in source.columns:
             column(table, name, option)
+            refuse_words(table, name)
         return source.columns
     free = [name for name in schema if name not in taken]
     lists = [name for name in free if is_list(schema[name])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import numpy as np
@@ -20,6 +21,7 @@ __all__ = [
     "numbers",
     "refuse_values",
     "texts",
+    "time_form",
     "times",
     "words",
 ]
@@ -32,6 +34,9 @@ _ISO = (
     r"\s*(?:Z|[+-]\d{2}:?\d{2})?$"
 )
 _ZONE = r":\d{2}(?:\.\d+)?\s*(Z|[+-]\d{2}:?\d{2})$"
+_PARTS = re.compile(r"\d{4}-\d{2}(-\d{2})?(?:([T ])\d{2}:\d{2}(:\d{2})?(\.\d+)?)?\s*(Z|[+-]\d{2}:?\d{2})?$")
+"""An ISO time: day, separator, seconds, what follows them, offset."""
+
 _MICROSECONDS = 26
 """Characters of an ISO time down to the microsecond."""
 
@@ -222,6 +227,24 @@ def times(table: Table, name: str) -> NDArray[np.datetime64] | NDArray[np.float6
     values: NDArray[np.float64] = series.cast(pl.Float64).to_numpy()
     refuse_values(table, [name], values[:, None], table.lines)
     return values
+
+
+def time_form(table: Table, name: str) -> str:
+    """How a text file writes its times, as strftime says it; empty for numbers and for files with times of their own.
+
+    The first cell speaks for all. What had an offset is in UTC.
+    """
+    series = column(table, name, "--time")
+    if series.dtype.is_integer() and _looks_like_days(series):
+        return "%Y%m%d"
+    if not is_text(series.dtype) or not len(series):
+        return ""
+    found = _PARTS.match(str(series[0]).strip())
+    if found is None:
+        return ""
+    day, gap, seconds, rest, zone = found.groups()
+    form = "%Y-%m" + ("-%d" if day else "") + (f"{gap}%H:%M" if gap else "")
+    return form + (":%S" if seconds else "") + ("%.6f" if rest else "") + ("Z" if zone else "")
 
 
 def _looks_like_days(series: pl.Series) -> bool:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from elman.core.errors import DataError
-from elman.data.batch import ExampleSet, StreamSet, WindowSet
+from elman.data.batch import ExampleSet, PieceSet, StreamSet, WindowSet
 from elman.data.roles import Examples
 from elman.model.kinds.label import LabelOut
 from elman.model.kinds.number import NumberOut
@@ -57,7 +57,7 @@ def encode_windows(
     inputs = [kind.encode(series) for series in ex.inputs]
     targets = [output.encode(series) for series in ex.targets or []]
     spans = ranges or [(0, len(series)) for series in inputs]
-    return WindowSet(inputs, targets, spans, lookback, output.horizon)
+    return WindowSet(inputs, targets, spans, lookback, output.horizon, ex.ids)
 
 
 def next_values(
@@ -75,14 +75,9 @@ def next_values(
     return ExampleSet(inputs, targets, scores)
 
 
-def pieces(whole: ExampleSet) -> ExampleSet:
+def pieces(whole: ExampleSet) -> PieceSet:
     """Long sequences cut into pieces for training."""
-    inputs: list[Tensor] = []
-    targets: list[Tensor] = []
-    for x, y in zip(whole.inputs, whole.targets, strict=True):
-        inputs += x.split(_CHUNK)
-        targets += y.split(_CHUNK)
-    return ExampleSet(inputs, targets)
+    return PieceSet(whole, _CHUNK)
 
 
 def next_tokens(kind: TextIn, ex: Examples) -> ExampleSet:

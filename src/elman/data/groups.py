@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -63,17 +64,51 @@ def check_order(table: Table, groups: Groups, clock: NDArray[Any], time: str, id
     row, before = int(groups.order[place]), int(groups.order[place - 1])
     cells, line = table.frame.get_column(time), int(table.lines[before])
     within = f" within the id '{table.frame.get_column(id)[row]}'" if id else ""
-    several = "" if id else " If the file holds several series, tell them apart with --id COLUMN."
-    keys = [id, time] if id else [time]
-    if ordered[place] == ordered[place - 1]:
-        once = paste(table.file, f".unique({keys!r}, keep='first', maintain_order=True)", "unique")
-        message = f"the time '{cells[row]}' is in line {line} already{within}.{several} To keep the first: {once}"
+    again = bool(ordered[place] == ordered[place - 1])
+    if again:
+        what = f"the time '{cells[row]}' is in line {line} already{within}."
     else:
-        message = (
-            f"time goes back{within}: '{cells[row]}' after '{cells[before]}' in line {line}.{several} To "
-            f"sort: {paste(table.file, f'.sort({keys!r})', 'sorted')}"
-        )
-    raise DataError(message, file=table.file, row=int(table.lines[row]), column=time)
+        what = f"time goes back{within}: '{cells[row]}' after '{cells[before]}' in line {line}."
+    teller = None if id else _teller(table, clock, time, len(stuck))
+    do = _mend(table, time, id, again=again) if teller is None else teller
+    raise DataError(f"{what} {do}", file=table.file, row=int(table.lines[row]), column=time)
+
+
+def _mend(table: Table, time: str, id: str | None, *, again: bool) -> str:
+    """A line to paste that keeps the first of equal times, or sorts."""
+    keys = [id, time] if id else [time]
+    several = "" if id else "If the file holds several series, tell them apart with --id COLUMN. "
+    if again:
+        once = paste(table.file, f".unique({keys!r}, keep='first', maintain_order=True)", "unique")
+        return f"{several}To keep the first: {once}"
+    return f"{several}To sort: {paste(table.file, f'.sort({keys!r})', 'sorted')}"
+
+
+def _teller(table: Table, clock: NDArray[Any], time: str, stuck: int) -> str | None:
+    """What to do where several series stand in one file: name the column of fewest values within which time rises.
+
+    Args:
+        table: the table.
+        clock: the time of each row.
+        time: its column.
+        stuck: how often time does not rise; K series give at least K - 1 such places, a slip gives one.
+    """
+    found: list[tuple[int, str]] = []
+    for series in table.frame.get_columns():
+        count = series.n_unique()
+        if series.name == time or series.dtype.is_float() or series.dtype.is_nested():
+            continue
+        if not 2 <= count <= min(stuck + 1, len(clock) // 2) or series.null_count():
+            continue
+        code = np.unique(series.cast(pl.String).to_numpy(), return_inverse=True)[1]
+        order = np.argsort(code, kind="stable")
+        same = code[order][1:] == code[order][:-1]
+        if (clock[order][1:] > clock[order][:-1])[same].all():
+            found.append((count, series.name))
+    if not found:
+        return None
+    count, name = min(found)
+    return f"Within each value of '{name}' it rises: add --id {shlex.quote(name)} ({count} values)"
 
 
 def constant(

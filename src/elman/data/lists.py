@@ -11,13 +11,33 @@ from elman.data.columns import column, refuse_values
 from elman.data.hints import paste
 from elman.data.read import Table
 
-__all__ = ["is_list", "sequences"]
+__all__ = ["is_list", "refuse_words", "sequences"]
 
 
 def is_list(dtype: pl.DataType) -> bool:
     """Return whether the cells are lists of numbers, or lists of lists of numbers."""
     leaf, depth = _leaf(dtype)
     return depth in (1, 2) and (leaf.is_numeric() or leaf == pl.Null)
+
+
+def refuse_words(table: Table, name: str) -> None:
+    """Raise :class:`DataError` for a column of lists that hold text, naming the first that is no number."""
+    series = table.frame.get_column(name)
+    leaf, depth = _leaf(series.dtype)
+    if depth != 1 or leaf != pl.String:
+        return
+    items, lengths = _flatten(series.fill_null([]))
+    if not len(items):
+        return
+    bad = (items.str.strip_chars().cast(pl.Float64, strict=False).is_null() & items.is_not_null()).to_numpy()
+    at = int(bad.argmax()) if bad.any() else 0
+    row = int(table.lines[np.repeat(np.arange(len(lengths)), lengths)[at]])
+    do = (
+        f"'{items[at]}' is not a number; correct it"
+        if bad.any()
+        else "the lists hold text; write their numbers without quotes"
+    )
+    raise DataError(do, file=table.file, row=row, column=name)
 
 
 def _leaf(dtype: pl.DataType) -> tuple[pl.DataType, int]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from elman.core.errors import DataError, InputError
 from elman.data.batch import Batches
+from elman.data.doctor import examine, refuse_absurd
 from elman.data.encode import encode_examples, encode_windows, next_tokens, next_values, pieces, stream
 from elman.data.read import read
 from elman.data.roles import Examples, Roles, assemble
@@ -91,6 +92,10 @@ def prepare(request: Request) -> Prepared:
     main = parts[0]
     source = Part(source.kind, source.variant, main.columns)
     target = Part(target.kind, target.variant, main.target_columns, target.horizon)
+    main.notes.extend(examine(main, source, target))
+    for other in parts[1:]:
+        if other is not None:
+            refuse_absurd(other, source, target)
     if target.kind in ("label", "number"):
         made = _one_answer(request, source, target, parts)
     elif target.kind == "future":

@@ -68,9 +68,11 @@ def read(path: str | Path) -> Table:
         raise DataError(f"this is a folder; name one file in it, such as {_example(path)}", file=file)
     if suffix not in KNOWN:
         known = ", ".join(KNOWN)
+        stem = path.name.split(".")[0] or path.name
+        plain = f"{stem}.txt{'.gz' if path.suffix.lower() == '.gz' else ''}"
         raise InputError(
             f"{file}: unknown kind of file '{suffix or path.name}'.{nearest(suffix, KNOWN)} Known: "
-            f"{known}, each also with .gz; rename or convert the file"
+            f"{known}, each also with .gz; convert the file, or call it {plain} if it is plain text"
         )
     data = _bytes(path, file)
     if not data.strip():

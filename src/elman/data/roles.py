@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from elman.core.errors import DataError, InputError, nearest
 from elman.data.choose import Choice, choose
-from elman.data.columns import column, is_missing, numbers, texts, times, words
+from elman.data.columns import column, is_missing, numbers, texts, time_form, times, words
 from elman.data.groups import Groups, by_id, check_order, constant
 from elman.data.lists import sequences
 from elman.data.read import Table
@@ -63,6 +63,7 @@ class Examples:
         columns: the columns read from.
         target_columns: the columns read to.
         notes: sentences on the choices that were made for the user.
+        form: how the file writes its times (see :func:`elman.data.columns.time_form`).
     """
 
     inputs: list[Any]
@@ -75,6 +76,7 @@ class Examples:
     columns: tuple[str, ...]
     target_columns: tuple[str, ...]
     notes: list[str]
+    form: str = ""
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -93,6 +95,7 @@ class Examples:
             columns=self.columns,
             target_columns=self.target_columns,
             notes=list(self.notes),
+            form=self.form,
         )
 
 
@@ -138,6 +141,7 @@ def assemble(table: Table, source: Part, target: Part, roles: Roles, *, need_tar
         columns=choice.columns,
         target_columns=choice.target_columns,
         notes=notes,
+        form="" if roles.time is None else time_form(table, roles.time),
     )
 
 

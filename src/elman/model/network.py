@@ -238,7 +238,7 @@ def _cell(name: str, width: int, hidden: int, cells: Cells) -> Cell:
     if name not in known:
         choices = [*CELLS, *cells]
         raise InputError(
-            f"cell: unknown name '{name}'.{nearest(name, choices)} Known: {', '.join(choices)}; "
+            f"cell: unknown name '{name}'.{nearest(name.lower(), choices)} Known: {', '.join(choices)}; "
             f"a cell of your own is handed in as cells={{'{name}': YourCell}}"
         )
     cell: Cell = known[name](width, hidden)

@@ -176,7 +176,7 @@ def learning_curves(
     styles = {name: style_of(i) for i, name in enumerate(checked)}
     strokes = {name: Stroke(color, 1.9, dash) for name, (color, dash) in styles.items()}
     scale = f"{clean(y_label) or 'value'} (logarithmic axis)" if log else y_label
-    told = _tell_best(places.values, checked, best_step)
+    told = _tell_best(places.values, checked, best_step, x_label)
     frame = Frame(
         title, subtitle or told, [Key(name, strokes[name]) for name in checked],
         y_axis(low, high, log=log), x_label=x_label, y_label=scale,
@@ -208,12 +208,13 @@ def _at_step(steps: Floats, values: Floats, step: float) -> float:
     return float(values[where[0]]) if where.size else float("nan")
 
 
-def _tell_best(steps: Floats, curves: dict[str, Floats], best: float | None) -> str:
+def _tell_best(steps: Floats, curves: dict[str, Floats], best: float | None, unit: str) -> str:
     if best is None:
         return ""
     values = {name: _at_step(steps, line, best) for name, line in curves.items()}
     told = ", ".join(f"{name} {number(v)}" for name, v in values.items() if not np.isnan(v))
-    return f"Best at step {best:,.10g}" + (f": {told}" if told else "")
+    where = "at step" if unit in ("", "step") else f"in {clean(unit)}"
+    return f"Best {where} {best:,.10g}" + (f": {told}" if told else "")
 
 
 def _mark_best(frame: Frame, steps: Floats, curves: dict[str, Floats], strokes: dict[str, Stroke], best: float) -> None:

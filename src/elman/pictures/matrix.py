@@ -11,7 +11,7 @@ from elman.pictures.axes import SIDE, head
 from elman.pictures.series import Floats
 from elman.pictures.series import labels as checked_labels
 from elman.pictures.svg import FAINT, INK, SOFT, Canvas
-from elman.pictures.text import clean, shorten, text_width
+from elman.pictures.text import clean, shorten_middle, text_width
 
 _MOST = 100
 _MOST_TIPS = 40
@@ -137,7 +137,7 @@ def _draw_labels(canvas: Canvas, names: list[str], place: _Layout, top: float) -
     below = top + place.size
     for i in range(0, len(names), place.stride):
         middle = (i + 0.5) * place.cell - 0.75
-        name = shorten(names[i], place.label, place.room)
+        name = shorten_middle(names[i], place.label, place.room)
         drop = place.label * 0.35
         canvas.text(place.left - 8, top + middle + drop, name, size=place.label, anchor="end")
         x = place.left + middle

@@ -74,6 +74,20 @@ def shorten(text: str, size: float, room: float) -> str:
     return "".join(kept).rstrip() + ELLIPSIS
 
 
+def shorten_middle(text: str, size: float, room: float) -> str:
+    """Return cleaned `text`, its middle left out where it is wider than `room` pixels.
+
+    Names often begin alike and differ at their end, so a third of the room is the end's.
+    """
+    text = clean(text)
+    if text_width(text, size) <= room:
+        return text
+    tail = ""
+    while len(tail) < len(text) and text_width(text[-1 - len(tail) :], size) <= room / 3:
+        tail = text[-1 - len(tail) :]
+    return shorten(text[: len(text) - len(tail)] + ELLIPSIS, size, room - text_width(tail, size)) + tail
+
+
 def columns(text: str) -> int:
     """Return the number of terminal columns that `text` takes."""
     total = 0

@@ -13,6 +13,10 @@ from elman.training.settings import Job, LoopSettings
 __all__ = ["choose_loop", "choose_net"]
 
 
+_STEPS = 1_500
+"""Optimiser steps that are allowed where the usual number of epochs makes fewer than half of them."""
+
+
 def choose_net(job: Job, data: Prepared) -> NetConfig:
     """The network for a job: what the job names, else what fits the shape of the data.
 
@@ -47,6 +51,7 @@ def choose_loop(job: Job, data: Prepared) -> LoopSettings:
     kind = data.target.kind
     count = len(data.train)
     batch = job.batch or (64 if kind == "future" else 32)
+    steps = data.train.count(batch)
     if kind == "next":
         epochs = 12 if data.source.kind == "text" else 30
     elif data.source.kind == "text":
@@ -56,6 +61,9 @@ def choose_loop(job: Job, data: Prepared) -> LoopSettings:
         # A forecast starts from its least-squares solution, so it is there sooner.
         enough = (1_500, 8, 40) if kind == "future" else (4_000, 10, 120)
         epochs = int(np.clip(enough[0] // per_epoch, *enough[1:]))
+    if 2 * epochs * steps < _STEPS:
+        # An epoch of so little data is a handful of steps; early stopping ends what needs fewer.
+        epochs = min(_STEPS // steps, 20 * epochs)
     rate = {"next": 3e-3, "future": 5e-4}.get(kind, 1e-3 if data.source.kind == "text" else 3e-3)
     return LoopSettings(
         epochs=job.epochs or epochs,

@@ -65,15 +65,29 @@ class Epoch:
 
 @dataclass
 class History:
-    """All epochs of a run."""
+    """All epochs of a run.
+
+    Attributes:
+        epochs: one line each.
+        limit: how many were allowed.
+        stopped: why there are fewer, in words; empty if there are not.
+        interrupted: whether the user ended it.
+    """
 
     epochs: list[Epoch] = field(default_factory=list)
+    limit: int = 0
     stopped: str = ""
+    interrupted: bool = False
 
     @property
     def best(self) -> Epoch:
         """The epoch whose weights were kept."""
         return min(self.epochs, key=lambda epoch: epoch.valid_loss)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the last epoch that was allowed is the best: more of them might have gained more."""
+        return bool(self.epochs) and self.limit == len(self.epochs) == self.best.epoch
 
 
 Listener = Callable[[Step | Epoch], None]
@@ -84,55 +98,72 @@ def fit(
 ) -> History:
     """Train a model in place; it ends with the weights of the epoch that validated best.
 
+    An interrupt (Ctrl-C) ends the training as if it had stopped early; before the end of the first epoch there is
+    nothing to keep, and it goes on to the caller.
+
     Raises:
         DivergedError: the loss is no longer finite; the message says where and what to try.
     """
     device = torch.device(settings.device)
     model.to(device)
     optimiser = _optimiser(model, settings)
-    steps = train.count(settings.batch)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, _cosine(steps * settings.epochs))
-    history = History()
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, _cosine(train.count(settings.batch) * settings.epochs))
+    history = History(limit=settings.epochs)
     best: dict[str, Tensor] = {}
-    for epoch in range(1, settings.epochs + 1):
-        began = time.monotonic()
-        model.train()
-        total, norms, clipped, seen = 0.0, 0.0, 0, 0
-        batches = train.epoch(settings.batch, settings.seed, epoch)
-        for k, (loss, norm) in enumerate(_steps(model, batches, optimiser, settings, device)):
-            if not math.isfinite(loss) or not math.isfinite(norm):
-                raise DivergedError(_diverged(loss, epoch, k + 1, settings))
-            schedule.step()
-            total, norms, seen = total + loss, norms + norm, k + 1
-            clipped += bool(settings.clip and norm > settings.clip)
+    try:
+        for epoch in range(1, settings.epochs + 1):
+            began = time.monotonic()
+            means = _epoch(model, train, optimiser, schedule, settings, epoch, listener)
+            score = mean_loss(model, valid, settings.batch, device)
+            if not math.isfinite(score):
+                raise DivergedError(_diverged(score, epoch, train.count(settings.batch), settings))
+            better = not history.epochs or score < history.best.valid_loss
+            if better:
+                best = copy.deepcopy(model.state_dict())
+            rate = float(schedule.get_last_lr()[0])
+            line = Epoch(epoch, means[0], score, means[1], means[2], rate, time.monotonic() - began, better)
+            history.epochs.append(line)
             if listener is not None:
-                rate = (k + 1) / max(1e-9, time.monotonic() - began)
-                listener(Step(epoch, settings.epochs, k + 1, steps, total / seen, norm, rate))
-        score = mean_loss(model, valid, settings.batch, device)
-        if not math.isfinite(score):
-            raise DivergedError(_diverged(score, epoch, seen, settings))
-        better = not history.epochs or score < history.best.valid_loss
-        if better:
-            best = copy.deepcopy(model.state_dict())
-        line = Epoch(
-            epoch,
-            total / seen,
-            score,
-            norms / seen,
-            clipped / seen,
-            float(schedule.get_last_lr()[0]),
-            time.monotonic() - began,
-            better,
+                listener(line)
+            if epoch - history.best.epoch >= settings.patience:
+                history.stopped = f"no gain for {settings.patience} epochs"
+                break
+    except KeyboardInterrupt:
+        if not history.epochs:
+            raise
+        history.interrupted = True
+        history.stopped = (
+            f"Interrupted in epoch {len(history.epochs) + 1}; the best so far (epoch {history.best.epoch}) is kept"
         )
-        history.epochs.append(line)
-        if listener is not None:
-            listener(line)
-        if epoch - history.best.epoch >= settings.patience:
-            history.stopped = f"no gain for {settings.patience} epochs"
-            break
     model.load_state_dict(best)
     model.eval()
     return history
+
+
+def _epoch(
+    model: SequenceModel,
+    train: Batches,
+    optimiser: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LambdaLR,
+    settings: LoopSettings,
+    epoch: int,
+    listener: Listener | None,
+) -> tuple[float, float, float]:
+    """One pass over the data; means of the loss and of the gradient's norm, and the share of clipped steps."""
+    began, steps = time.monotonic(), train.count(settings.batch)
+    model.train()
+    total, norms, clipped, seen = 0.0, 0.0, 0, 0
+    batches = train.epoch(settings.batch, settings.seed, epoch)
+    for k, (loss, norm) in enumerate(_steps(model, batches, optimiser, settings)):
+        if not math.isfinite(loss) or not math.isfinite(norm):
+            raise DivergedError(_diverged(loss, epoch, k + 1, settings))
+        schedule.step()
+        total, norms, seen = total + loss, norms + norm, k + 1
+        clipped += bool(settings.clip and norm > settings.clip)
+        if listener is not None:
+            rate = (k + 1) / max(1e-9, time.monotonic() - began)
+            listener(Step(epoch, settings.epochs, k + 1, steps, total / seen, norm, rate))
+    return total / seen, norms / seen, clipped / seen
 
 
 @torch.inference_mode()
@@ -152,7 +183,6 @@ def _steps(
     batches: Iterator[Batch],
     optimiser: torch.optim.Optimizer,
     settings: LoopSettings,
-    device: torch.device,
 ) -> Iterator[tuple[float, float]]:
     """Take one optimiser step a batch; yield its loss and the norm of its gradient before clipping.
 
@@ -161,7 +191,7 @@ def _steps(
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     state = None
     for batch in batches:
-        moved = batch.to(device)
+        moved = batch.to(torch.device(settings.device))
         before = model.trunk.renew(detach(state)) if moved.goes_on else None
         losses, state = model(moved.ragged, moved.target, moved.score, before)
         loss = losses.mean()

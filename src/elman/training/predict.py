@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import polars as pl
+import polars.selectors as cs
 import torch
 
-from elman.core.errors import DataError, InputError
+from elman.core.errors import DataError, InputError, nearest
 from elman.core.ragged import Ragged
 from elman.data.batch import Batches, ExampleSet
 from elman.data.encode import encode_examples, encode_windows, next_tokens, next_values, stream
+from elman.data.hints import listed
 from elman.data.prepare import part_of
-from elman.data.read import read
+from elman.data.read import Table, read
 from elman.data.roles import Examples, Roles, assemble
 from elman.model.answers import chances, next_quantiles, quantiles
 from elman.model.grammar import Part, parse_target
@@ -39,10 +41,21 @@ class Prediction:
     Attributes:
         frame: one row an example, or a step ahead.
         notes: sentences, such as how many words the model had never seen.
+        form: how the file writes its times; see :meth:`written`.
+        digits: of the columns that are numbers predicted, how many tell them apart.
     """
 
     frame: pl.DataFrame
     notes: list[str]
+    form: str = ""
+    digits: dict[str, int] = field(default_factory=dict)
+
+    def written(self) -> pl.DataFrame:
+        """The table as it is written: times as the file has them, numbers without digits that say nothing."""
+        changed = [pl.col(name).round_sig_figs(count) for name, count in self.digits.items()]
+        if self.form:
+            changed.append(cs.temporal().dt.strftime(self.form))
+        return self.frame.with_columns(changed)
 
 
 def read_for(model: SequenceModel, path: str, *, need_target: bool) -> Examples:
@@ -56,10 +69,27 @@ def read_for(model: SequenceModel, path: str, *, need_target: bool) -> Examples:
         names = tuple(config.output.columns)
     roles = Roles(config.roles.get("id"), config.roles.get("time"))
     goal = Part(target.kind, target.variant, names, target.horizon)
-    found = assemble(read(path), part_of(config.input), goal, roles, need_target=need_target)
+    table = read(path)
+    _check_columns(model, table, names if need_target else ())
+    found = assemble(table, part_of(config.input), goal, roles, need_target=need_target)
     if not len(found):
         raise DataError("no example in it; the file has no rows", file=path)
     return found
+
+
+def _check_columns(model: SequenceModel, table: Table, targets: tuple[str, ...]) -> None:
+    """Name what the model reads and the file has not; the options of its training are no help to who uses it."""
+    have = table.frame.columns
+    reads = [*part_of(model.config.input).columns, *model.config.roles.values()]
+    for verb, wanted in (("reads", reads), ("predicts", list(targets))):
+        missing = [name for name in wanted if name not in have]
+        if missing:
+            names = ", ".join(f"'{name}'" for name in missing)
+            raise DataError(
+                f"the model {verb} the column{'s' if len(missing) > 1 else ''} {names}; this file has "
+                f"{listed(have)}.{nearest(missing[0], have)}",
+                file=table.file,
+            )
 
 
 def examples_of(model: SequenceModel, sequences: list[Any]) -> Examples:
@@ -114,7 +144,8 @@ def predict(model: SequenceModel, ex: Examples) -> Prediction:
     if isinstance(out, LabelOut):
         return Prediction(_label_frame(model, ex, out), notes)
     if isinstance(out, NumberOut):
-        return Prediction(_number_frame(model, ex, out), notes)
+        frame = _number_frame(model, ex, out)
+        return Prediction(frame, notes, ex.form, _digits(out, frame.columns[-3 * len(out.columns) :]))
     raise InputError("this model continues texts: use elman generate RUN --prompt '...' (run.generate in Python)")
 
 
@@ -126,6 +157,9 @@ def evaluate(model: SequenceModel, ex: Examples) -> tuple[Scores, list[str]]:
     if isinstance(out, LabelOut):
         data = encode_examples(kind, out, ex, seen=False)
         unseen = int((out.encode(ex.targets or []) < 0).sum())
+        if unseen == len(ex):
+            came, known = (listed(sorted(set(labels))) for labels in (ex.targets or [], out.classes))
+            raise DataError(f"none of the labels {came} is known to this model ({known})", file=ex.where[0][0])
         if unseen:
             notes.append(f"{unseen} of {len(ex)} labels never occurred in training and count as errors")
     elif isinstance(out, NumberOut) and isinstance(kind, SeriesIn) and model.config.lookback:
@@ -149,7 +183,11 @@ def _label_frame(model: SequenceModel, ex: Examples, out: LabelOut) -> pl.DataFr
     data = ExampleSet([kind.encode(raw) for raw in ex.inputs], torch.zeros(len(ex)))
     parts = [chances(model, batch.to(_device(model)).ragged).cpu() for batch in data.in_order(_BATCH)]
     found = torch.cat(parts).numpy()
-    columns: dict[str, Any] = {"id": ex.ids, "label": [out.classes[k] for k in found.argmax(1)]}
+    name = _role(model, "id")
+    columns: dict[str, Any] = {
+        "id" if name == "label" else name: ex.ids,
+        "label": [out.classes[k] for k in found.argmax(1)],
+    }
     return pl.DataFrame(columns | {f"p_{name}": found[:, k] for k, name in enumerate(out.classes)})
 
 
@@ -169,14 +207,32 @@ def _number_frame(model: SequenceModel, ex: Examples, out: NumberOut) -> pl.Data
         parts.append(every[last, torch.arange(rows.batch, device=device)].unsqueeze(1).cpu().numpy())
     # [N, H, C, Q] -> [N, H, 3, C] in the data's units
     found = out.decode(np.moveaxis(np.concatenate(parts)[..., _SHOWN], -1, 2))
-    columns: dict[str, Any] = {"id": np.repeat(ex.ids, out.horizon).tolist()}
+    columns: dict[str, Any] = {_role(model, "id"): np.repeat(ex.ids, out.horizon).tolist()}
     if parse_target(model.config.target).kind in ("future", "next"):
-        columns |= _when(ex, out.horizon)
+        step = "step_ahead" if "step" in model.config.roles.values() else "step"
+        columns[step] = list(range(1, out.horizon + 1)) * len(ex)
+        if ex.times is not None:
+            columns[_role(model, "time")] = _when(ex.times, out.horizon)
+    taken = set(columns)
     for c, column in enumerate(out.columns):
-        name = f"{column}_predicted" if column in ("id", "step", "time") else column
+        name = f"{column}_predicted" if column in taken else column
         for k, suffix in enumerate(("", "_low", "_high")):
             columns[name + suffix] = found[:, :, k, c].reshape(-1)
     return pl.DataFrame(columns)
+
+
+def _role(model: SequenceModel, role: str) -> str:
+    """The column of a role, under the name that the training file gave it."""
+    return model.config.roles.get(role, role)
+
+
+def _digits(out: NumberOut, names: list[str]) -> dict[str, int]:
+    """Six significant digits, and more where numbers lie far from zero for their spread."""
+    found: dict[str, int] = {}
+    for c, (mean, scale) in enumerate(zip(out.mean, out.scale, strict=True)):
+        level = max(abs(mean) / scale, 1.0)
+        found |= dict.fromkeys(names[3 * c : 3 * c + 3], max(6, 4 + math.ceil(math.log10(level))))
+    return found
 
 
 def _history(model: SequenceModel, raw: Any, k: int, ex: Examples) -> torch.Tensor:
@@ -196,20 +252,32 @@ def _history(model: SequenceModel, raw: Any, k: int, ex: Examples) -> torch.Tens
     return encoded[-lookback:] if lookback else encoded
 
 
-def _when(ex: Examples, horizon: int) -> dict[str, Any]:
-    """The step ahead and, where the file has times, the time that it stands for."""
-    columns: dict[str, Any] = {"step": list(range(1, horizon + 1)) * len(ex)}
-    if ex.times is not None:
-        stamps = []
-        for times in ex.times:
-            dates = times.dtype.kind == "M"
-            gaps = np.diff(times).astype(np.float64)
-            # After a single time nobody knows when the next one is.
-            gap = float(np.median(gaps)) if len(gaps) else math.nan
-            ahead = gap * np.arange(1, horizon + 1)
-            stamps.append(times[-1] + (ahead.astype("timedelta64[us]") if dates else ahead))
-        columns["time"] = np.concatenate(stamps)
-    return columns
+def _when(times: list[np.ndarray], horizon: int) -> np.ndarray:
+    """The times that the steps ahead stand for; days without an hour, and whole numbers, stay what they are."""
+    made = np.concatenate([_ahead(one, horizon) for one in times])
+    every = np.concatenate([*times, made])
+    dates = every.dtype.kind == "M"
+    if not dates and not (np.abs(every) < 2**53).all():
+        return made
+    whole = every.astype("datetime64[D]" if dates else np.int64)
+    return whole[-len(made) :] if (whole == every).all() else made
+
+
+def _ahead(times: np.ndarray, horizon: int) -> np.ndarray:
+    """The next times of one series: in months where all are the first of one, else by the median gap."""
+    steps = np.arange(1, horizon + 1)
+    dates = times.dtype.kind == "M"
+    if dates and len(times) > 1:
+        months = times.astype("datetime64[M]")
+        strides = np.unique(np.diff(months))
+        if len(strides) == 1 and (months == times).all():
+            ahead: np.ndarray = (months[-1] + strides[0] * steps).astype(times.dtype)
+            return ahead
+    gaps = np.diff(times).astype(np.float64)
+    # After a single time nobody knows when the next one is.
+    apart = (float(np.median(gaps)) if len(gaps) else math.nan) * steps
+    following: np.ndarray = times[-1] + (apart.astype("timedelta64[us]") if dates else apart)
+    return following
 
 
 def _empty(ex: Examples) -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from elman.data.batch import Batches, ExampleSet, StreamSet, WindowSet
+from elman.data.batch import Batches, ExampleSet, PieceSet, StreamSet, WindowSet
 from elman.model import baselines
 from elman.model.answers import chances, next_quantiles, quantiles
 from elman.model.kinds.label import LabelOut
@@ -22,6 +22,9 @@ __all__ = ["METRICS", "Scores", "baseline_scores", "calibrate", "score"]
 
 METRICS = {"accuracy": True, "mae": False, "nats": False}
 """The headline metric of each kind of output, and whether more is better."""
+
+_LOOKBACK, _MOST = 96, 20_000
+"""Steps that a baseline of the next value reads, and histories that ridge regression learns from, at the most."""
 
 _LOW, _MIDDLE, _HIGH = LEVELS.index(0.1), LEVELS.index(0.5), LEVELS.index(0.9)
 
@@ -132,6 +135,8 @@ def baseline_scores(out: object, train: Batches, test: Batches) -> dict[str, Sco
     if isinstance(out, NumberOut):
         if isinstance(train, WindowSet) and isinstance(test, WindowSet):
             return _forecasts(out, train, test)
+        if isinstance(train, PieceSet) and isinstance(test, ExampleSet):
+            return _following(out, train.whole, test)
         if isinstance(train, ExampleSet) and isinstance(test, ExampleSet):
             return _constant(out, train, test)
         return {}
@@ -145,16 +150,11 @@ def _majority(out: LabelOut, train: ExampleSet, test: ExampleSet) -> dict[str, S
 
 
 def _constant(out: NumberOut, train: ExampleSet, test: ExampleSet) -> dict[str, Scores]:
-    if isinstance(test.targets, torch.Tensor) and isinstance(train.targets, torch.Tensor):
-        target = test.targets.numpy()
-        guess = np.median(train.targets.numpy(), axis=0)
-        return {"training median": _point_scores(np.broadcast_to(guess, target.shape), target, out)}
-    if not out.anchors:
+    if not isinstance(test.targets, torch.Tensor) or not isinstance(train.targets, torch.Tensor):
         return {}
-    parts = list(test.in_order(64))
-    target = np.concatenate([part.target[_scored(part)].numpy() for part in parts])
-    last = np.concatenate([part.ragged.values[_scored(part)].numpy()[:, None, out.anchors] for part in parts])
-    return {"last value": _point_scores(last, target, out)}
+    target = test.targets.numpy()
+    guess = np.median(train.targets.numpy(), axis=0)
+    return {"training median": _point_scores(np.broadcast_to(guess, target.shape), target, out)}
 
 
 def _point_scores(found: np.ndarray, target: np.ndarray, out: NumberOut) -> Scores:
@@ -163,19 +163,51 @@ def _point_scores(found: np.ndarray, target: np.ndarray, out: NumberOut) -> Scor
     return made
 
 
+Side = tuple[np.ndarray, np.ndarray]
+"""Histories ``[N, L, C]`` and what followed them, ``[N, H, C]``."""
+
+
 def _forecasts(out: NumberOut, train: WindowSet, test: WindowSet) -> dict[str, Scores]:
-    """Naive forecasts and ridge regression, every column on its own."""
+    """What needs no training, on the windows of a forecast."""
     if not out.anchors:
         return {}
-    horizon = out.horizon
-    sides = []
+    sides: list[Side] = []
     for data in (train, test):
         parts = list(data.in_order(4096))
         history = np.concatenate([p.ragged.values[..., out.anchors].permute(1, 0, 2).numpy() for p in parts])
         sides.append((history.astype(np.float64), np.concatenate([p.target.numpy() for p in parts])))
-    (past, future), (history, target) = sides
-    season = baselines.season_of(train.longest(out.anchors[0]), history.shape[1])
-    columns = range(target.shape[2])
+    season = baselines.season_of(train.longest(out.anchors[0]), sides[1][0].shape[1])
+    return _naive(out, sides[0], sides[1], season)
+
+
+def _following(out: NumberOut, train: ExampleSet, test: ExampleSet) -> dict[str, Scores]:
+    """What needs no training, for the value after every scored step; a history begins with its first value."""
+    if not out.anchors:
+        return {}
+    longest = max(train.inputs, key=len)[:, out.anchors[0]].numpy().astype(np.float64)
+    lookback = max(1, min(_LOOKBACK, (len(longest) - 1) // 2))
+    past, given = _histories(out, train, lookback), _histories(out, test, lookback)
+    stride = -(-len(past[0]) // _MOST)
+    return _naive(out, (past[0][::stride], past[1][::stride]), given, baselines.season_of(longest, lookback))
+
+
+def _histories(out: NumberOut, data: ExampleSet, lookback: int) -> Side:
+    """The last steps before every scored one, and its value."""
+    histories, following = [], []
+    for k, (rows, targets) in enumerate(zip(data.inputs, data.targets, strict=True)):
+        scored = np.ones(len(rows), dtype=bool) if data.scores is None else data.scores[k].numpy()
+        series = rows[:, out.anchors].numpy().astype(np.float64)
+        padded = np.concatenate([np.repeat(series[:1], lookback - 1, axis=0), series])
+        windows = np.lib.stride_tricks.sliding_window_view(padded, lookback, axis=0)
+        histories.append(windows[scored].transpose(0, 2, 1))
+        following.append(targets.numpy()[scored])
+    return np.concatenate(histories), np.concatenate(following)
+
+
+def _naive(out: NumberOut, train: Side, test: Side, season: int) -> dict[str, Scores]:
+    """Naive forecasts and ridge regression, every column on its own."""
+    (past, future), (history, target) = train, test
+    horizon, columns = out.horizon, range(target.shape[2])
     named = {
         "last value": [baselines.last_value(history[..., c], horizon) for c in columns],
         "ridge on the same window": [

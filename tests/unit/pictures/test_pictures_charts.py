@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 
@@ -172,6 +173,8 @@ def test_learning_curves_mark_the_best_and_choose_their_scale() -> None:
     assert "Best at step 100: t 2.000, v 1.500" in plain
     assert "loss" in plain
     assert "best" in plain
+    epochs = words(parse(learning_curves([1, 2], {"t": [2, 1]}, best_step=2, title="T", x_label="epoch")))
+    assert "Best in epoch 2: t 1.000" in epochs
     steep = words(parse(learning_curves(steps, {"t": [31, 2, 1]}, title="T", y_label="loss")))
     assert "loss (logarithmic axis)" in steep
     negative = words(parse(learning_curves(steps, {"t": [100, 0, -1]}, title="T", y_label="gain")))
@@ -234,6 +237,12 @@ def test_a_confusion_matrix_of_any_size(k: int) -> None:
     assert "recall" in words(root)
     assert "–" in words(root)
     assert k > 30 or len(svg) < 200_000
+
+
+def test_long_classes_of_a_confusion_matrix_keep_both_ends() -> None:
+    names = [f"a class whose name is long, of the kind {k}" for k in (1, 2)]
+    found = words(parse(confusion([[3, 1], [0, 4]], names, title="T")))
+    assert sum(re.fullmatch(r"a class.*….*kind [12]", word) is not None for word in found) == 4
 
 
 def test_a_confusion_matrix_tells_recall_and_accuracy() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elman.pictures.svg import Canvas, Stroke, num
-from elman.pictures.text import clean, columns, escape, shorten, shorten_columns, text_width
+from elman.pictures.text import clean, columns, escape, shorten, shorten_columns, shorten_middle, text_width
 
 SETTINGS = settings(deadline=None, max_examples=80)
 SVG = "{http://www.w3.org/2000/svg}"
@@ -38,6 +38,21 @@ def test_control_characters_and_reversals_are_dropped() -> None:
 @given(ANY, st.floats(40, 400))
 def test_shortened_text_fits(text: str, room: float) -> None:
     assert text_width(shorten(text, 12, room), 12) <= room + 1e-9
+
+
+@SETTINGS
+@given(ANY, st.floats(40, 400))
+def test_text_shortened_in_its_middle_fits(text: str, room: float) -> None:
+    assert text_width(shorten_middle(text, 12, room), 12) <= room + 1e-9
+
+
+def test_what_differs_at_its_end_is_still_told_apart() -> None:
+    names = [f"department of the interior, section {k}" for k in (1, 2)]
+    short = [shorten_middle(name, 12, 150) for name in names]
+    assert [name[:5] for name in short] == ["depar", "depar"]
+    assert [name[-1] for name in short] == ["1", "2"]
+    assert all(name.count("…") == 1 for name in short)
+    assert shorten_middle("as it is", 12, 150) == "as it is"
 
 
 @SETTINGS

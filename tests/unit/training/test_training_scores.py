@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from elman.data.batch import ExampleSet, StreamSet, WindowSet
+from elman.data.encode import pieces
 from elman.model.kinds.label import LabelOut
 from elman.model.kinds.number import LEVELS, NumberOut
 from elman.model.kinds.series import SeriesIn
@@ -116,6 +117,21 @@ def test_baselines_of_a_forecast_are_in_the_same_units() -> None:
     assert found["last value"].values["mae_units"] == pytest.approx(2 * np.mean(by_hand))
 
 
+def test_baselines_of_the_next_value_are_those_of_a_forecast() -> None:
+    out = NumberOut(columns=["x"], mean=[0.0], scale=[2.0], anchors=[0])
+    wave = torch.tensor([0.0, 1.0, 2.0, 1.0, 5.0]).repeat(40)[:, None]
+    whole = ExampleSet([wave[:139]], [wave[1:140].unsqueeze(1)], [torch.ones(139, dtype=torch.bool)])
+    test = ExampleSet([wave[:-1]], [wave[1:].unsqueeze(1)], [torch.arange(1, 200) >= 140])
+    found = baseline_scores(out, pieces(whole), test)
+    season = "seasonal-naive (5 steps)"
+    assert sorted(found) == ["last value", "ridge on the same window", season, "seasonal-naive with drift (5 steps)"]
+    assert found[season].values["mae"] == 0.0
+    assert found["ridge on the same window"].values["mae"] < 0.1
+    by_hand = [abs(float(wave[t] - wave[t - 1])) for t in range(140, 200)]
+    assert found["last value"].values["mae"] == pytest.approx(np.mean(by_hand))
+    assert {scores.count for scores in found.values()} == {60}
+
+
 def test_only_scored_steps_count() -> None:
     out = NumberOut(columns=["x"], mean=[0.0], scale=[1.0], anchors=[0])
     model = _fix(_model("next", out), [0.0] * 7)
@@ -124,7 +140,7 @@ def test_only_scored_steps_count() -> None:
     found = score(model, data, 8, "cpu")
     assert found.count == 2
     assert found.values["mae"] == pytest.approx((2 + 4) / 2)
-    assert baseline_scores(out, data, data)["last value"].values["mae"] == pytest.approx(3.0)
+    assert baseline_scores(out, pieces(data), data)["last value"].values["mae"] == pytest.approx(3.0)
 
 
 # Text ---------------------------------------------------------------------------------------------------------

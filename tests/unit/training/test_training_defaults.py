@@ -1,0 +1,55 @@
+"""Settings that are chosen where the user says nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from elman.data.batch import Batches, ExampleSet, WindowSet
+from elman.data.prepare import Prepared
+from elman.model.grammar import parse_source, parse_target
+from elman.model.kinds.number import NumberOut
+from elman.model.kinds.series import SeriesIn
+from elman.training.defaults import choose_loop
+from elman.training.settings import Job
+
+
+def _loop(source: str, target: str, count: int, **given: Any) -> Any:
+    """The loop's settings for so many examples (of a forecast: windows)."""
+    rows = torch.zeros(count + 5, 1)
+    windows = WindowSet([rows], [rows], [(0, count + 5)], 4, 2)
+    data: Batches = windows if "future" in target else ExampleSet([rows[:2]] * count, torch.zeros(count))
+    kind = SeriesIn(columns=["x"], mean=[0.0], scale=[1.0])
+    out = NumberOut(columns=["x"], mean=[0.0], scale=[1.0])
+    part = parse_source(source)[0]
+    return choose_loop(
+        Job(file="f", source=source, target=target, **given),
+        Prepared(part, parse_target(target), kind, out, data, data, None),
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "count", "epochs"),
+    [
+        ("text", "label", 320, 150),
+        ("text", "label", 8_600, 12),
+        ("text", "label", 20, 240),
+        ("series", "next", 21, 600),
+        ("series", "next", 21 * 32, 71),
+        ("series", "next", 27 * 32, 30),
+        ("series", "label", 243, 120),
+        ("series", "label", 120, 375),
+        ("series", "label", 4_000, 32),
+        ("series", "future:2", 8_616, 11),
+        ("series", "future:2", 1_440, 40),
+        ("series", "future:2", 1_100, 83),
+        ("series", "future:2", 30, 800),
+    ],
+)
+def test_epochs_allow_enough_steps_for_small_data(source: str, target: str, count: int, epochs: int) -> None:
+    made = _loop(source, target, count)
+    assert made.epochs == epochs
+    assert made.patience == max(3, epochs // 4)
+    assert _loop(source, target, count, epochs=7).epochs == 7
