@@ -15,7 +15,7 @@ help:
 	@echo 'make test    the tests, with a sample of the laws of time'
 	@echo 'make laws    all laws of time, for every cell and engine'
 	@echo 'make check   format, lint, types, import law'
-	@echo 'make bench   benchmarks'
+	@echo 'make bench   times against torch, and against JAX and ONNX Runtime where installed'
 	@echo 'make build   install elman into $(VENV), with its native core'
 	@echo 'make clean   remove what was built, $(VENV) too'
 	@echo 'Python: $(PYTHON) (make PYTHON=python3.12 ...)'
@@ -41,7 +41,7 @@ check: $(READY)
 	$(PY) -m pytest -q tests/test_import_law.py
 
 bench: $(READY)
-	$(PY) bench/run.py
+	@$(VENV)/bin/elman bench --out bench/results
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

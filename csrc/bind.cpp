@@ -121,6 +121,13 @@ NB_MODULE(_native, m) {
         return wide ? elman::row_width(named<double>(name), H) : elman::row_width(named<float>(name), H);
     });
 
+    m.def("arithmetic_rate", [](const std::string &name, int threads) {
+        return elman::arithmetic_rate(named<float>(name), threads);
+    });
+    m.def("read_rate", [](const std::string &name, int threads, std::int64_t bytes) {
+        return elman::read_rate(named<float>(name), threads, bytes);
+    });
+
     nb::class_<Call>(m, "Call").def(
         "__init__",
         [](Call *self, int cell, std::int64_t T, std::int64_t B, std::int64_t D, std::int64_t H, Address lengths,

@@ -130,7 +130,37 @@ void step(Cell cell, std::int64_t B, std::int64_t D, std::int64_t H, const Packe
 }
 
 template <class Real>
-constexpr Parts<Real> parts = {pack<Real>, forward<Real>, backward<Real>, step<Real>};
+double multiply_adds(std::int64_t rounds) {
+    constexpr int chains = 12;  // more than latency times units of any processor so far, fewer than the registers
+    const volatile Real factor = Real(0.999), term = Real(1e-3);
+    const Vec<Real> b = splat<Real>(factor), c = splat<Real>(term);
+    Vec<Real> acc[chains];
+    unroll<chains>([&](auto i) ELMAN_LAMBDA { acc[i] = splat(Real(i)); });
+    for (std::int64_t k = 0; k < rounds; ++k) {
+        unroll<chains>([&](auto i) ELMAN_LAMBDA { acc[i] = acc[i] * b + c; });
+    }
+    Vec<Real> sum{};
+    unroll<chains>([&](auto i) ELMAN_LAMBDA { sum += acc[i]; });
+    volatile Real sink = sum[0];
+    (void)sink;
+    return 2.0 * chains * Lanes<Real>::count * static_cast<double>(rounds);
+}
+
+template <class Real>
+Real read(const Real *from, std::int64_t count) {
+    constexpr int streams = 8, W = Lanes<Real>::count;
+    Vec<Real> acc[streams];
+    unroll<streams>([&](auto i) ELMAN_LAMBDA { acc[i] = Vec<Real>{}; });
+    for (std::int64_t at = 0; at + streams * W <= count; at += streams * W) {
+        unroll<streams>([&](auto i) ELMAN_LAMBDA { acc[i] += load(from + at + i * W); });
+    }
+    Vec<Real> sum{};
+    unroll<streams>([&](auto i) ELMAN_LAMBDA { sum += acc[i]; });
+    return sum[0];
+}
+
+template <class Real>
+constexpr Parts<Real> parts = {pack<Real>, forward<Real>, backward<Real>, step<Real>, multiply_adds<Real>, read<Real>};
 
 #define ELMAN_TEXT(name) #name
 #define ELMAN_NAME(name) ELMAN_TEXT(name)

@@ -81,6 +81,10 @@ struct Parts {
                      Sums<Real> &);
     void (*step)(Cell, std::int64_t B, std::int64_t D, std::int64_t H, const Packed<Real> &, const Real *x, Real *h,
                  Real *c, Real *blocks);
+    // Multiply-adds in registers, `rounds` times; gives back how many arithmetic operations that were.
+    double (*multiply_adds)(std::int64_t rounds);
+    // Reads `count` numbers and gives back their sum.
+    Real (*read)(const Real *from, std::int64_t count);
 };
 
 // One way to compute: an instruction set, or "reference": plain loops that say what the others must give.
@@ -128,6 +132,11 @@ private:
     struct Inside;
     Inside *inside_;
 };
+
+// What the processor does at the most, in float, on that many threads at once: 10^9 multiplications and additions a
+// second in registers; 10^9 bytes a second read from memory of that many bytes a thread. 0 for reference.
+double arithmetic_rate(const Kernels<float> &, int threads);
+double read_rate(const Kernels<float> &, int threads, std::int64_t bytes);
 
 // Run task(data, 0), ..., task(data, count - 1), each once, on up to count threads, and wait for all.
 // On torch's own OpenMP pool where the process has one, so that two pools never compete for the cores;

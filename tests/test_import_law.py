@@ -36,6 +36,7 @@ LAW: dict[str, tuple[str, ...]] = {
     "insight": ("core", "model", "insight"),
     "live": ("core", "model", "live"),
     "export": ("core", "model", "export"),
+    "bench": ("core", "live", "bench"),
     "training": ("core", "model", "data", "insight", "training"),
     "study": ("core", "model", "data", "insight", "training", "pictures", "study"),
     "native_info": ("_native",),

@@ -24,7 +24,7 @@ try:
 except ImportError:  # built without a compiler, or for another Python: the other engines do the work
     BUILT = False
 
-__all__ = ["ALL", "BUILT", "KINDS", "NOTHING", "STATES", "Frame", "kernel_names", "kernels", "sequence"]
+__all__ = ["ALL", "BUILT", "KINDS", "NOTHING", "STATES", "Frame", "kernel_names", "kernels", "rates", "sequence"]
 
 
 class Kind(NamedTuple):
@@ -76,6 +76,14 @@ def _known(argument: str, name: str) -> str:
 
 
 _forced = _known("ELMAN_KERNELS", os.environ.get("ELMAN_KERNELS", "auto"))
+
+
+def rates(threads: int, sizes: tuple[int, ...]) -> list[float]:
+    """The processor's ceilings on that many threads: 10^9 operations a second, and 10^9 bytes a second read from
+    memory of each of the sizes, in bytes a thread; zeros without the native core."""
+    if not BUILT:
+        return [0.0] * (1 + len(sizes))
+    return [_native.arithmetic_rate(_forced, threads), *(_native.read_rate(_forced, threads, size) for size in sizes)]
 
 
 def sequence(*inputs: Any) -> tuple[Tensor, ...]:
