@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 PYTEST := $(PY) -m pytest -q -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test laws check bench clean
+.PHONY: help build demo test laws check bench sanitize clean
 
 help:
 	@echo 'make demo    train, explain and stream a small model'
@@ -16,6 +16,7 @@ help:
 	@echo 'make laws    all laws of time, for every cell and engine'
 	@echo 'make check   format, lint, types, import law'
 	@echo 'make bench   times against torch, and against JAX and ONNX Runtime where installed'
+	@echo 'make sanitize   the native tests under the address and undefined-behaviour sanitizers (GCC, Linux)'
 	@echo 'make build   install elman into $(VENV), with its native core'
 	@echo 'make clean   remove what was built, $(VENV) too'
 	@echo 'Python: $(PYTHON) (make PYTHON=python3.12 ...)'
@@ -42,6 +43,18 @@ check: $(READY)
 
 bench: $(READY)
 	@$(VENV)/bin/elman bench --out bench/results
+
+# One worker: the sanitizers take several times the memory. Python and torch keep memory to the end; that is no leak.
+SANITIZED := build/sanitize
+sanitize: export OMP_NUM_THREADS ?= 2
+sanitize: $(READY)
+	@$(PY) -m pip install -qq --disable-pip-version-check -c constraints.txt cmake ninja nanobind
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cmake -S . -B $(SANITIZED) -G Ninja -DCMAKE_BUILD_TYPE=Release \
+	    -DELMAN_SANITIZE=ON -DPython_EXECUTABLE="$(CURDIR)/$(PY)" -DSKBUILD_SABI_COMPONENT= > /dev/null
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cmake --build $(SANITIZED)
+	@LD_PRELOAD="$$($(or $(CXX),g++) -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0 \
+	    ELMAN_NATIVE_FILE="$$(ls $(CURDIR)/$(SANITIZED)/_native*.so)" \
+	    $(PY) -m pytest -q tests/native tests/laws/test_laws.py tests/unit/live -k 'not compiled and not fork and not environment'
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
+import sys
+
 import torch
 from hypothesis import settings
 
@@ -10,3 +14,11 @@ torch.set_num_threads(1)
 
 settings.register_profile("elman", deadline=None, derandomize=True, max_examples=30)
 settings.load_profile("elman")
+
+# `make sanitize` has the native core built a second time, with checks, and names the file here.
+if "ELMAN_NATIVE_FILE" in os.environ:
+    spec = importlib.util.spec_from_file_location("elman._native", os.environ["ELMAN_NATIVE_FILE"])
+    assert spec is not None
+    assert spec.loader is not None
+    sys.modules["elman._native"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules["elman._native"])

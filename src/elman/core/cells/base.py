@@ -14,7 +14,7 @@ from torch.nn.utils import parametrize
 from elman.core.errors import InputError
 from elman.core.state import State
 
-__all__ = ["Cell", "GatedCell", "Kernel", "WeightedCell", "check_input", "settle"]
+__all__ = ["Cell", "GatedCell", "Kernel", "WeightedCell", "check_input", "settle", "view_of"]
 
 C = TypeVar("C", bound="Cell")
 M = TypeVar("M", bound=nn.Module)
@@ -106,7 +106,7 @@ class Cell(nn.Module, ABC):
                 known = ", ".join(name for name, _ in self.named_parameters(recurse=False))
                 raise InputError(f"bind: {type(whole).__name__} has no '{name}'. Known: {known}")
         kept = {name: value for name, value in whole._parameters.items() if name not in tensors}
-        return _view(whole, _parameters=kept, **tensors)
+        return view_of(whole, _parameters=kept, **tensors)
 
 
 class GatedCell(Cell):
@@ -208,13 +208,13 @@ def settle(module: M) -> M:
         return module
     parts = {name: part and settle(part) for name, part in module._modules.items() if name != "parametrizations"}
     if not parametrize.is_parametrized(module):
-        return _view(module, _modules=parts)
+        return view_of(module, _modules=parts)
     computed = {name: getattr(module, name) for name in module.get_submodule("parametrizations")._modules}
-    return _view(module, _modules=parts, **computed)
+    return view_of(module, _modules=parts, **computed)
 
 
-def _view(module: M, **attributes: Any) -> M:
-    """A module that shares everything with another but the given attributes."""
+def view_of(module: M, **attributes: Any) -> M:
+    """A module that shares everything with another but the given attributes; unlike ``bind`` it checks nothing."""
     view = cast(M, object.__new__(parametrize.type_before_parametrizations(module)))
     view.__dict__ = {**module.__dict__, **attributes}
     return view

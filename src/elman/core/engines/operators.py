@@ -291,7 +291,7 @@ torch.library.register_autocast("elman::sequence", "cpu", torch.float32, lib=_LI
 
 
 def _address(tensor: Tensor | None) -> int:
-    return 0 if tensor is None or tensor.numel() == 0 else tensor.data_ptr()
+    return 0 if tensor is None else tensor.data_ptr()  # 0, too, of a fresh tensor without elements
 
 
 def _whole(tensor: Tensor | None) -> Any:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from elman.core.cells.base import WeightedCell
+from elman.core.cells.base import WeightedCell, view_of
 from elman.core.cells.elman import ElmanCell
 from elman.core.cells.gru import GRUCell
 from elman.core.cells.lstm import LSTMCell
@@ -67,9 +67,8 @@ class DropIn(nn.RNNBase):
         names = ["weight_ih", "weight_hh"]
         names += ["bias_ih", "bias_hh"] if self.bias else []
         names += ["weight_hr"] if self.proj_size else []
-        blank = self._blanks[layer]
-        blank.training = self.training
-        return blank.bind({name: getattr(self, name + suffix) for name in names})
+        weights = {name: getattr(self, name + suffix) for name in names}
+        return view_of(self._blanks[layer], training=self.training, **weights)
 
     def forward(
         self,
@@ -155,7 +154,8 @@ class DropIn(nn.RNNBase):
         return [state if self.mode == "LSTM" else state[0] for state in each]
 
     def _join(self, ends: list[State], single: bool) -> Any:
-        joined = [torch.stack(parts) for parts in zip(*(leaves(end) for end in ends), strict=True)]
+        each = zip(*(leaves(end) for end in ends), strict=True)
+        joined = [torch.stack(parts) if len(parts) > 1 else parts[0].unsqueeze(0) for parts in each]
         if single:
             joined = [part.squeeze(1) for part in joined]
         return tuple(joined) if self.mode == "LSTM" else joined[0]
