@@ -164,8 +164,8 @@ def train_job(
     except BaseException:
         report.sweep(path)
         raise
-    _write_record(run, job, loop, data)
     report.draw(run, data)
+    _write_record(run, job, loop, data)
     return run
 
 

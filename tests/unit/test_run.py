@@ -22,6 +22,7 @@ from elman.training.loop import Epoch, Step
 from elman.training.settings import Job, job_from
 
 FAST = {"epochs": 1, "hidden": 4}
+PARTS = ("train", "valid", "test")
 
 
 @pytest.fixture(scope="module")
@@ -219,3 +220,16 @@ def test_a_real_series_is_forecast_better_than_by_repeating_it(tmp_path: Path) -
     times = run.predict(CO2)["time"]
     assert str(times[0].date()) == "2002-01-05"
     assert times.is_sorted()
+
+
+# Pictures -----------------------------------------------------------------------------------------------------
+
+
+def test_more_classes_than_a_picture_holds_cost_the_picture_only(tmp_path: Path) -> None:
+    rows = [json.dumps({"x": [float(k), 1.0], "y": f"class {k}", "part": p}) for k in range(101) for p in PARTS]
+    (tmp_path / "many.jsonl").write_text("\n".join(rows))
+    with pytest.warns(UserWarning, match="confusion.svg is left out: at most 100 classes fit a picture, got 101"):
+        run = elman.train(tmp_path / "many.jsonl", "series:x", "label:y", split="part", out=tmp_path / "o", **FAST)
+    assert run.notes[-1].startswith("confusion.svg is left out")
+    assert json.loads((run.path / "report.json").read_text())["notes"] == run.notes
+    assert [path.name for path in run.path.glob("*.svg")] == ["learning.svg"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 
 import typer
 
@@ -41,6 +42,7 @@ def _alone(
 
 def main() -> None:
     """Run the command line; errors made on purpose end in one message and exit code 2."""
+    warnings.formatwarning = lambda message, *_, **__: f"  - {message}\n"
     try:
         app()
     except ElmanError as error:
