@@ -222,6 +222,24 @@ def test_a_real_series_is_forecast_better_than_by_repeating_it(tmp_path: Path) -
     assert times.is_sorted()
 
 
+# A target that is no input -------------------------------------------------------------------------------------
+
+
+def test_the_level_of_an_input_reaches_a_forecast_of_another_column(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).normal(size=4000)
+    x = np.zeros(4000)
+    for t in range(1, 4000):
+        x[t] = 0.9 * x[t - 1] + noise[t] * 0.19**0.5
+    lines = ["x,y"] + [f"{x[t]},{x[t - 1]}" for t in range(1, 4000)]
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    small = {"lookback": 4, "hidden": 16, "lr": 0.005, "dropout": 0.0, "epochs": 8}
+    run = elman.train(tmp_path / "t.csv", "series:x", "future:1:y", out=tmp_path / "o", **small)
+    assert run.scores is not None
+    assert run.scores.values["mae"] < 0.1
+    assert run.baselines["ridge on the same window"].values["mae"] < 0.01
+    assert run.baselines["training median"].values["mae"] > 0.6
+
+
 # Pictures -----------------------------------------------------------------------------------------------------
 
 

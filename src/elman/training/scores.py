@@ -166,7 +166,7 @@ def _point_scores(found: np.ndarray, target: np.ndarray, out: NumberOut) -> Scor
 def _forecasts(out: NumberOut, train: WindowSet, test: WindowSet) -> dict[str, Scores]:
     """Naive forecasts and ridge regression, every column on its own."""
     if not out.anchors:
-        return {}
+        return _unanchored(out, train, test)
     horizon = out.horizon
     sides = []
     for data in (train, test):
@@ -188,6 +188,30 @@ def _forecasts(out: NumberOut, train: WindowSet, test: WindowSet) -> dict[str, S
                 baselines.seasonal_naive(history[..., c], horizon, season, with_drift=with_drift) for c in columns
             ]
     return {name: _point_scores(np.stack(parts, axis=-1), target, out) for name, parts in named.items()}
+
+
+_WIDEST = 1_024
+"""Numbers of a window that ridge regression reads where it reads all channels: the last steps of long ones."""
+
+
+def _unanchored(out: NumberOut, train: WindowSet, test: WindowSet) -> dict[str, Scores]:
+    """The training median and ridge regression on all channels, where the target is no input."""
+    steps = max(1, _WIDEST // train.inputs.shape[1])
+
+    def sides(data: WindowSet, stride: int) -> tuple[np.ndarray, np.ndarray]:
+        parts = list(data.in_order(4096))
+        past = [part.ragged.values[-steps:].transpose(0, 1).flatten(1)[::stride] for part in parts]
+        future = [part.target.flatten(1)[::stride] for part in parts]
+        return torch.cat(past).double().numpy(), torch.cat(future).numpy()
+
+    past, future = sides(train, 1 + len(train) // 20_000)
+    history, target = sides(test, 1)
+    found = {
+        "training median": np.broadcast_to(np.median(future, axis=0), target.shape),
+        "ridge on the same window": baselines.Ridge(past, future, anchored=False).predict(history),
+    }
+    shape = (len(target), out.horizon, len(out.columns))
+    return {name: _point_scores(one.reshape(shape), target.reshape(shape), out) for name, one in found.items()}
 
 
 def _bigrams(train: Batches, test: Batches) -> dict[str, Scores]:
