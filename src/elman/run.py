@@ -20,7 +20,7 @@ from elman.core.errors import InputError, ModelFileError
 from elman.core.plan import Plan, plan
 from elman.data.prepare import Prepared, Request, prepare
 from elman.model.decode import continue_text
-from elman.model.file import load_model, save_model
+from elman.model.file import load_model, save_model, serialise
 from elman.model.network import Cells, ModelConfig, SequenceModel
 from elman.model.shapes import shape_of
 from elman.training.defaults import choose_loop, choose_net
@@ -147,6 +147,7 @@ def train_job(
     loop = choose_loop(job, data)
     torch.manual_seed(job.seed)
     model = SequenceModel(_config(job, data), cells)
+    serialise(model)
     warm_start(model, data.train, data.valid)
     model.to(device)
     notes = [*data.notes, _network_in_words(model, data, loop)]
