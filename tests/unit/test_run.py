@@ -240,6 +240,25 @@ def test_the_level_of_an_input_reaches_a_forecast_of_another_column(tmp_path: Pa
     assert run.baselines["training median"].values["mae"] > 0.6
 
 
+# Names and times of what is predicted ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("order", "names"),
+    [("a,a_low,time", ["a", "a_low_predicted", "time_predicted"]), ("a_low,a", ["a_low", "a_predicted"])],
+)
+def test_columns_of_like_names_are_all_predicted(tmp_path: Path, order: str, names: list[str]) -> None:
+    lines = ["a_low,time,a"] + [f"{100 + k % 3},{1000 + k % 5},{k % 7}" for k in range(120)]
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    found = elman.train(tmp_path / "t.csv", f"series:{order}", "future:2", out=tmp_path / "o", **FAST).predict(
+        tmp_path / "t.csv"
+    )
+    assert found.columns == ["id", "step", *(name + end for name in names for end in ("", "_low", "_high"))]
+    for name in names:
+        level = 100 if name.startswith("a_low") else 1000 if name.startswith("time") else 0
+        assert found[name].is_between(level - 20, level + 20).all()
+
+
 # Pictures -----------------------------------------------------------------------------------------------------
 
 

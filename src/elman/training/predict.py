@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +12,7 @@ import torch
 from elman.core.errors import DataError, InputError
 from elman.core.ragged import Ragged
 from elman.data.batch import Batches, ExampleSet
+from elman.data.clock import ahead
 from elman.data.encode import encode_examples, encode_windows, next_tokens, next_values, stream
 from elman.data.prepare import part_of
 from elman.data.read import read
@@ -173,8 +173,11 @@ def _number_frame(model: SequenceModel, ex: Examples, out: NumberOut) -> pl.Data
     if parse_target(model.config.target).kind in ("future", "next"):
         columns |= _when(ex, out.horizon)
     for c, column in enumerate(out.columns):
-        name = f"{column}_predicted" if column in ("id", "step", "time") else column
-        for k, suffix in enumerate(("", "_low", "_high")):
+        name, suffixes = column, ("", "_low", "_high")
+        # A name that is given already would write over its column.
+        while {name + suffix for suffix in suffixes} & {"id", "step", "time", *columns}:
+            name += "_predicted"
+        for k, suffix in enumerate(suffixes):
             columns[name + suffix] = found[:, :, k, c].reshape(-1)
     return pl.DataFrame(columns)
 
@@ -200,15 +203,7 @@ def _when(ex: Examples, horizon: int) -> dict[str, Any]:
     """The step ahead and, where the file has times, the time that it stands for."""
     columns: dict[str, Any] = {"step": list(range(1, horizon + 1)) * len(ex)}
     if ex.times is not None:
-        stamps = []
-        for times in ex.times:
-            dates = times.dtype.kind == "M"
-            gaps = np.diff(times).astype(np.float64)
-            # After a single time nobody knows when the next one is.
-            gap = float(np.median(gaps)) if len(gaps) else math.nan
-            ahead = gap * np.arange(1, horizon + 1)
-            stamps.append(times[-1] + (ahead.astype("timedelta64[us]") if dates else ahead))
-        columns["time"] = np.concatenate(stamps)
+        columns["time"] = np.concatenate([ahead(times, horizon) for times in ex.times])
     return columns
 
 
