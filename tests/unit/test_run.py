@@ -115,6 +115,40 @@ def test_a_cell_of_ones_own_is_trained_by_name(reviews: Path, tmp_path: Path) ->
     assert again.predict(["a good film"]).equals(run.predict(["a good film"]))
 
 
+def test_training_leaves_random_numbers_and_threads_as_they_were(reviews: Path, tmp_path: Path) -> None:
+    before, threads = torch.get_rng_state(), torch.get_num_threads()
+    elman.train(reviews, "text:text", "label:y", out=tmp_path / "o", threads=threads + 1, **FAST)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.get_num_threads() == threads
+
+
+class Unread(elman.Cell):
+    """A cell whose first part is not the one that reads, so that its width is guessed wrong."""
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.back = torch.nn.Linear(hidden_size, hidden_size)
+        self.read = torch.nn.Linear(input_size, hidden_size)
+
+    def initial_state(self, batch: int, like: torch.Tensor) -> torch.Tensor:
+        return like.new_zeros(batch, self.back.in_features)
+
+    def step(self, p: torch.Tensor, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        state = torch.tanh(self.read(p) + self.back(state))
+        return state, state
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_a_cell_that_cannot_be_planned_is_trained_all_the_same(reviews: Path, tmp_path: Path, layers: int) -> None:
+    heard: list[Any] = []
+    run = elman.train(
+        reviews, "text:text", "label:y", out=tmp_path / "o", cells={"unread": Unread}, cell="unread", layers=layers,
+        bidirectional=False, listener=heard.append, **FAST,
+    )  # fmt: skip
+    assert (heard[0].plan is None) == (layers == 2)
+    assert ("could not run the cell on inputs of 4 features" in run.notes[-1]) == (layers == 2)
+
+
 # Raw sequences ------------------------------------------------------------------------------------------------
 
 
