@@ -16,6 +16,8 @@ import elman
 from elman import DataError, InputError
 from elman.cli.train import _config
 from elman.data.sample import CO2
+from elman.model.answers import quantiles
+from elman.model.kinds.number import LEVELS
 from elman.report import toml
 from elman.run import Run, Started
 from elman.training.loop import Epoch, Step
@@ -235,6 +237,26 @@ def test_generating_goes_on_from_the_prompt(runs: dict[str, Run]) -> None:
         runs["label"].generate("a go")
     with pytest.raises(InputError, match="use elman generate"):
         runs["book"].predict(["a go"])
+
+
+def test_intervals_are_calibrated_on_the_validation_part(runs: dict[str, Run]) -> None:
+    for name, steps in (("future", 4), ("next", 2)):
+        margin = runs[name].model.config.output.model_dump()["margin"]
+        assert len(margin) == steps
+        assert all(width != 0 for width in margin)
+        assert elman.load(runs[name].path).model.config.output.model_dump()["margin"] == margin
+
+
+def test_what_is_predicted_is_the_median(runs: dict[str, Run], reviews: Path) -> None:
+    run = runs["future"]
+    wave = pl.read_csv(reviews.parent / "wave.csv").to_numpy()
+    encoded = run.model.config.input.encode(wave)[-run.model.config.lookback :]  # type: ignore[arg-type]
+    with torch.inference_mode():
+        found = quantiles(run.model, elman.Ragged(encoded[:, None]))[0, :, 0].numpy()
+    out = run.model.config.output.model_dump()
+    expected = found[:, LEVELS.index(0.5)] * out["scale"][0] + out["mean"][0]
+    assert run.predict([wave])["b"].to_list() == pytest.approx(expected.tolist(), rel=1e-6)
+    assert abs(found.mean(1) - found[:, LEVELS.index(0.5)]).max() > 1e-6
 
 
 def test_a_run_plans(runs: dict[str, Run]) -> None:

@@ -142,3 +142,9 @@ def test_renewal_without_masks_draws_nothing() -> None:
     before = torch.get_rng_state()
     assert stage.renew(state) is state
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_both_directions_begin_with_their_own_state() -> None:
+    ahead, back = Bidirectional(GRUCell(4, 3), LSTMCell(4, 5)).initial_state(2, torch.zeros(1))
+    assert ahead.shape == (2, 3)
+    assert [part.shape for part in back] == [(2, 5), (2, 5)]
