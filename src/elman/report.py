@@ -93,7 +93,7 @@ def _pictures(run: Run, data: Prepared) -> Iterator[tuple[str, Callable[[], str]
                 scores.by_step,
                 title="Mean absolute error by step ahead",
                 x_label="steps ahead",
-                y_label=f"error of {', '.join(out.columns)}",
+                y_label=f"error of {', '.join(out.columns)}" + ", in standard deviations" * (len(out.columns) > 1),
             ),
         )
 

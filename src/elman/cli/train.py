@@ -109,7 +109,9 @@ def finish(run: Any, file: str, settings: dict[str, Any]) -> None:
         f"(epoch {best.epoch} of {len(run.history.epochs)} was best)"
     )
     show.out.print(show.score_table(rows, label))
-    show.out.print(show.wrap(show.verdict(run.scores, run.baselines, set(run.baselines))))
+    show.out.print(
+        show.wrap(show.verdict(run.scores, run.baselines, set(run.baselines), early=bool(run.history.stopped)))
+    )
     pictures = ", ".join(sorted(path.name for path in run.path.glob("*.svg")))
     show.out.print(f"\nSaved in {run.path} (pictures: {pictures})")
     show.out.print("Next:")

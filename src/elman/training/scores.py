@@ -32,10 +32,11 @@ class Scores:
 
     Attributes:
         values: ``accuracy`` (share) and ``nats`` for labels; ``mae`` and ``rmse`` (in units of the target's
-            standard deviation), ``mae_units`` (in the data's units) and ``coverage`` (share inside the 80 %
-            interval) for numbers; ``nats`` a token and ``perplexity`` for text.
+            standard deviation), ``mae_units`` (in the data's units, of a single column) and ``coverage`` (share
+            inside the 80 % interval) for numbers; ``nats`` a token and ``perplexity`` for text.
         confusion: ``(K, K)`` counts, rows true, for labels.
-        by_step: mean absolute error of every step ahead, in the data's units, for forecasts.
+        by_step: mean absolute error of every step ahead, for forecasts; in the data's units, or of several columns
+            in units of their standard deviations.
         count: examples, windows or tokens scored.
     """
 
@@ -95,11 +96,13 @@ def _scored(batch: Batch) -> torch.Tensor:
 def _number_scores(found: np.ndarray, target: np.ndarray, out: NumberOut) -> Scores:
     apart = target - found[..., _MIDDLE]
     inside = (target >= found[..., _LOW]) & (target <= found[..., _HIGH])
-    by_step = (np.abs(apart) * np.asarray(out.scale)).mean(axis=(0, 2))
+    # Columns of different units have no mean in any unit.
+    alone = len(out.columns) == 1
+    by_step = (np.abs(apart) * (np.asarray(out.scale) if alone else 1.0)).mean(axis=(0, 2))
     values = {
         "mae": float(np.abs(apart).mean()),
         "rmse": float(np.sqrt((apart**2).mean())),
-        "mae_units": float(by_step.mean()),
+        **({"mae_units": float(by_step.mean())} if alone else {}),
         "coverage": float(inside.mean()),
     }
     return Scores(values, len(target), by_step=by_step)

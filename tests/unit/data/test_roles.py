@@ -445,3 +445,11 @@ def test_a_text_of_digits_is_a_text() -> None:
     assert ex.inputs == ["12"]
     assert ex.notes == ["--from text: all cells of t are numbers, read as text; as numbers: --from series:t"]
     assert made("t,y\n 1.50,a\n07,b\n", "text:t", "label:y").inputs == [" 1.50", "07"]
+
+
+@pytest.mark.parametrize("target", ["next:s", "next:x,s", "future:2:s"])
+def test_what_tells_sequences_apart_is_not_predicted(target: str) -> None:
+    text = "s,t,x\n1,1,5\n1,2,6\n2,1,7\n2,2,8\n"
+    with pytest.raises(InputError, match=r"the column 's' is named by both --to (next|future) and --id; leave it"):
+        made(text, "series:x", target, id="s", time="t")
+    assert made(text, "series:x", "next:t", id="s", time="t").target_columns == ("t",)
