@@ -70,8 +70,13 @@ class Run:
     history: History = field(default_factory=History)
     notes: list[str] = field(default_factory=list)
 
-    def predict(self, data: str | Path | list[Any]) -> pl.DataFrame:
+    def predict(self, data: str | Path | list[Any], *, id: str | None = None, time: str | None = None) -> pl.DataFrame:
         """Predict a file, or a list of sequences (texts, or arrays ``[T, C]``).
+
+        Args:
+            data: the file's name, or the sequences.
+            id: column that says which rows of the file form one sequence; None takes that of the training.
+            time: column of each row's time; None takes that of the training.
 
         Returns:
             A polars frame: for labels ``id``, ``label`` and a probability a class; for numbers ``id``, the
@@ -80,14 +85,14 @@ class Run:
         Warns:
             UserWarning: words or characters that training never saw, counted.
         """
-        found = predict(self.model, self._examples(data))
+        found = predict(self.model, self._examples(data, id, time))
         for note in found.notes:
             warnings.warn(note, stacklevel=2)
         return found.frame
 
-    def evaluate(self, file: str | Path) -> Scores:
-        """Score the model on all examples of a file that holds the target too."""
-        scores, notes = evaluate(self.model, read_for(self.model, str(file), need_target=True))
+    def evaluate(self, file: str | Path, *, id: str | None = None, time: str | None = None) -> Scores:
+        """Score the model on all examples of a file that holds the target too; see :meth:`predict`."""
+        scores, notes = evaluate(self.model, read_for(self.model, str(file), need_target=True, id=id, time=time))
         for note in notes:
             warnings.warn(note, stacklevel=2)
         return scores
@@ -103,9 +108,11 @@ class Run:
         """Which engine runs the model, and why; see :func:`elman.plan`."""
         return plan(self.model, steps=steps, batch=batch, input_size=_input_size(self.model))
 
-    def _examples(self, data: str | Path | list[Any]) -> Any:
+    def _examples(self, data: str | Path | list[Any], id: str | None, time: str | None) -> Any:
         if isinstance(data, (str, Path)):
-            return read_for(self.model, str(data), need_target=False)
+            return read_for(self.model, str(data), need_target=False, id=id, time=time)
+        if id or time:
+            raise InputError("id, time: name columns of a file, and data is none; leave them out")
         return examples_of(self.model, data)
 
 

@@ -151,6 +151,42 @@ def test_a_cell_that_cannot_be_planned_is_trained_all_the_same(reviews: Path, tm
     assert ("could not run the cell on inputs of 4 features" in run.notes[-1]) == (layers == 2)
 
 
+# Files of another make ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def lists(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A model that was trained on a file with a whole sequence in each row."""
+    folder = tmp_path_factory.mktemp("lists")
+    rows = [{"x": [k % 2 + 0.1 * t for t in range(4)], "y": "ab"[k % 2]} for k in range(30)]
+    (folder / "t.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    return elman.train(folder / "t.jsonl", "series:x", "label:y", out=folder / "o", **FAST)
+
+
+def test_a_model_trained_on_lists_predicts_a_long_table(lists: Run, tmp_path: Path) -> None:
+    lines = [f"{k},{t},{k % 2 + 0.1 * t},{'ab'[k % 2]}" for k in range(3) for t in range(4)]
+    (tmp_path / "long.csv").write_text("unit,t,x,y\n" + "\n".join(lines))
+    with pytest.raises(DataError, match="name the column that tells them apart: --id unit"):
+        lists.predict(tmp_path / "long.csv")
+    found = lists.predict(tmp_path / "long.csv", id="unit", time="t")
+    assert found["id"].to_list() == ["0", "1", "2"]
+    raw = lists.predict([np.array([k % 2 + 0.1 * t for t in range(4)]) for k in range(3)])
+    assert found.drop("id").equals(raw.drop("id"))
+    assert lists.evaluate(tmp_path / "long.csv", id="unit").count == 3
+    with pytest.raises(InputError, match="id, time: name columns of a file"):
+        lists.predict([np.zeros(4)], id="unit")
+
+
+def test_sequences_too_short_to_score_are_counted(runs: dict[str, Run], tmp_path: Path) -> None:
+    lines = [f"{k},{np.sin(t / 3)},{np.cos(t / 3)}" for k, count in enumerate((60, 32, 1, 33)) for t in range(count)]
+    (tmp_path / "s.csv").write_text("unit,a,b\n" + "\n".join(lines))
+    least = runs["future"].model.config.lookback + 4
+    with pytest.warns(UserWarning, match=f"2 of 4 sequences are left out: they have fewer than {least} steps"):
+        assert runs["future"].evaluate(tmp_path / "s.csv", id="unit").count == 60 - least + 1 + 33 - least + 1
+    with pytest.warns(UserWarning, match="1 of 4 sequences are left out: they have fewer than 2 steps"):
+        runs["next"].evaluate(tmp_path / "s.csv", id="unit")
+
+
 # Raw sequences ------------------------------------------------------------------------------------------------
 
 

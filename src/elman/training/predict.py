@@ -45,8 +45,10 @@ class Prediction:
     notes: list[str]
 
 
-def read_for(model: SequenceModel, path: str, *, need_target: bool) -> Examples:
-    """Read a file with the columns and roles that the model was trained with."""
+def read_for(
+    model: SequenceModel, path: str, *, need_target: bool, id: str | None = None, time: str | None = None
+) -> Examples:
+    """Read a file with the columns and roles that the model was trained with, or with another ``id`` and ``time``."""
     config = model.config
     target = parse_target(config.target)
     names: tuple[str, ...] = ()
@@ -54,7 +56,7 @@ def read_for(model: SequenceModel, path: str, *, need_target: bool) -> Examples:
         names = (config.output.column,)
     elif isinstance(config.output, NumberOut):
         names = tuple(config.output.columns)
-    roles = Roles(config.roles.get("id"), config.roles.get("time"))
+    roles = Roles(id or config.roles.get("id"), time or config.roles.get("time"))
     goal = Part(target.kind, target.variant, names, target.horizon)
     found = assemble(read(path), part_of(config.input), goal, roles, need_target=need_target)
     if not len(found):
@@ -121,7 +123,7 @@ def predict(model: SequenceModel, ex: Examples) -> Prediction:
 def evaluate(model: SequenceModel, ex: Examples) -> tuple[Scores, list[str]]:
     """Score a model on all of some examples; a label that it never saw counts as an error, and is told."""
     kind, out = model.config.input, model.config.output
-    notes = [*_empty(ex), *_unknown(kind, ex)]
+    notes = [*_empty(ex), *_unknown(kind, ex), *_short(model, ex)]
     data: Batches
     if isinstance(out, LabelOut):
         data = encode_examples(kind, out, ex, seen=False)
@@ -213,6 +215,16 @@ def _empty(ex: Examples) -> list[str]:
     if not count:
         return []
     return [f"{count} of {len(ex)} sequences are empty: what is predicted for them is what is usual"]
+
+
+def _short(model: SequenceModel, ex: Examples) -> list[str]:
+    """What is to be said of sequences that hold no step to score."""
+    out = model.config.output
+    if not isinstance(out, NumberOut) or parse_target(model.config.target).kind == "number":
+        return []
+    need = (model.config.lookback or 1) + out.horizon
+    count = sum(len(raw) < need for raw in ex.inputs)
+    return [f"{count} of {len(ex)} sequences are left out: they have fewer than {need} steps"] if count else []
 
 
 def _unknown(kind: SeriesIn | TextIn, ex: Examples) -> list[str]:

@@ -248,3 +248,11 @@ def test_a_first_line_of_numbers_is_no_header(tmp_path: Path, text: str) -> None
     assert read(write(tmp_path, "u.csv", "2020,x\n1,2\n")).frame.columns == ["2020", "x"]
     assert read(write(tmp_path, "v.csv", "2020,\n1,2\n")).frame.columns == ["2020", "column_2"]
     assert read(write(tmp_path, "w.csv", "nan,inf\n1,2\n")).frame.columns == ["nan", "inf"]
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity"])
+@pytest.mark.parametrize("cell", ["[1, {}]", "{}"])
+def test_what_json_does_not_know_is_named_with_its_line(tmp_path: Path, value: str, cell: str) -> None:
+    rows = ['{"x": [1, 2]}' if "[" in cell else '{"x": 1}', '{"x": ' + cell.format(value) + "}"]
+    said = refused(write(tmp_path, "t.jsonl", "\n".join(rows)))
+    assert f"line 2: {value} is no JSON value; fill it in, or leave the step out" in said
