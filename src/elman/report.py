@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,37 +83,42 @@ def toml(job: Job) -> str:
 
 
 def draw(run: Run, data: Prepared) -> None:
-    """Write the pictures of a run into its folder."""
-    for name, svg in _pictures(run, data):
-        (run.path / name).write_text(svg, encoding="utf-8")
+    """Write the pictures of a run into its folder; one that cannot be drawn is left out, with a note."""
+    for name, make in _pictures(run, data):
+        try:
+            (run.path / name).write_text(make(), encoding="utf-8")
+        except (ValueError, ArithmeticError, LookupError, OSError) as error:
+            run.notes.append(f"{name} is left out: {error}")
+            warnings.warn(run.notes[-1], stacklevel=2)
 
 
-def _pictures(run: Run, data: Prepared) -> Iterator[tuple[str, str]]:
+def _pictures(run: Run, data: Prepared) -> Iterator[tuple[str, Callable[[], str]]]:
     epochs = run.history.epochs
     losses = np.array([[e.train_loss, e.valid_loss] for e in epochs])
     curves = {"training": losses[:, 0], "validation": losses[:, 1]}
     numbers = [e.epoch for e in epochs]
     yield (
         "learning.svg",
-        pictures.learning_curves(
+        lambda: pictures.learning_curves(
             numbers, curves, best_step=run.history.best.epoch, title="Learning curves", x_label="epoch", y_label="loss"
         ),
     )
     out, scores = run.model.config.output, run.scores
     if isinstance(out, LabelOut) and scores is not None and scores.confusion is not None:
         title = f"{scores.count} test examples, accuracy {scores.values['accuracy']:.3f}"
-        yield "confusion.svg", pictures.confusion(scores.confusion, out.classes, title=title)
+        yield "confusion.svg", partial(pictures.confusion, scores.confusion, out.classes, title=title)
     shown = example(run, data)
     if shown is not None and isinstance(out, NumberOut) and scores is not None and scores.by_step is not None:
-        yield "forecast.svg", _forecast(shown, len(out.columns))
+        yield "forecast.svg", partial(_forecast, shown, len(out.columns))
         yield (
             "horizon.svg",
-            pictures.errors_by(
+            partial(
+                pictures.errors_by,
                 np.arange(1, out.horizon + 1),
                 scores.by_step,
                 title="Mean absolute error by step ahead",
                 x_label="steps ahead",
-                y_label=f"error of {', '.join(out.columns)}",
+                y_label=f"error of {', '.join(out.columns)}" + ", in standard deviations" * (len(out.columns) > 1),
             ),
         )
 

@@ -15,11 +15,13 @@ import torch
 
 import elman
 from elman import report
-from elman.core.errors import InputError, ModelFileError
+from elman.core.errors import ElmanError, InputError, ModelFileError
 from elman.core.plan import Plan, plan
+from elman.core.probe import undisturbed
 from elman.data.prepare import Prepared, Request, prepare
 from elman.model.decode import continue_text
-from elman.model.file import load_model, save_model
+from elman.model.file import load_model, save_model, serialise
+from elman.model.kinds.text import TextIn
 from elman.model.network import Cells, ModelConfig, SequenceModel
 from elman.model.shapes import shape_of
 from elman.training.defaults import choose_loop, choose_net
@@ -67,8 +69,13 @@ class Run:
     history: History = field(default_factory=History)
     notes: list[str] = field(default_factory=list)
 
-    def predict(self, data: str | Path | list[Any]) -> pl.DataFrame:
+    def predict(self, data: str | Path | list[Any], *, id: str | None = None, time: str | None = None) -> pl.DataFrame:
         """Predict a file, or a list of sequences (texts, or arrays ``[T, C]``).
+
+        Args:
+            data: the file's name, or the sequences.
+            id: column that says which rows of the file form one sequence; None takes that of the training.
+            time: column of each row's time; None takes that of the training.
 
         Returns:
             A polars frame: for labels ``id``, ``label`` and a probability a class; for numbers ``id``, the
@@ -78,18 +85,18 @@ class Run:
         Warns:
             UserWarning: words or characters that training never saw, counted.
         """
-        found = predict(self.model, self._examples(data))
+        found = predict(self.model, self._examples(data, id, time))
         for note in found.notes:
             warnings.warn(note, stacklevel=2)
         return found.frame
 
-    def evaluate(self, file: str | Path) -> Scores:
-        """Score the model on all examples of a file that holds the target too.
+    def evaluate(self, file: str | Path, *, id: str | None = None, time: str | None = None) -> Scores:
+        """Score the model on all examples of a file that holds the target too; see :meth:`predict`.
 
         Warns:
             UserWarning: it is the file that the run was trained on; words, characters or labels are new.
         """
-        scores, notes = evaluate(self.model, read_for(self.model, str(file), need_target=True))
+        scores, notes = evaluate(self.model, read_for(self.model, str(file), need_target=True, id=id, time=time))
         for note in (*notes, report.trained_on(self.path, file)):
             if note:
                 warnings.warn(note, stacklevel=2)
@@ -104,11 +111,13 @@ class Run:
 
     def plan(self, steps: int, batch: int) -> Plan:
         """Which engine runs the model, and why; see :func:`elman.plan`."""
-        return plan(self.model, steps=steps, batch=batch)
+        return plan(self.model, steps=steps, batch=batch, input_size=_input_size(self.model))
 
-    def _examples(self, data: str | Path | list[Any]) -> Any:
+    def _examples(self, data: str | Path | list[Any], id: str | None, time: str | None) -> Any:
         if isinstance(data, (str, Path)):
-            return read_for(self.model, str(data), need_target=False)
+            return read_for(self.model, str(data), need_target=False, id=id, time=time)
+        if id or time:
+            raise InputError("id, time: name columns of a file, and data is none; leave them out")
         return examples_of(self.model, data)
 
 
@@ -146,7 +155,16 @@ def train(
 def train_job(
     job: Job, *, out: str | Path | None = None, cells: Cells | None = None, listener: Listener | None = None
 ) -> Run:
-    """:func:`train` for settings that are checked already."""
+    """:func:`train` for settings that are checked already; torch's random state and threads are left as they were."""
+    threads = torch.get_num_threads()
+    try:
+        with undisturbed():
+            return _train_job(job, out, cells, listener)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _train_job(job: Job, out: str | Path | None, cells: Cells | None, listener: Listener | None) -> Run:
     device = check_device(job.device)
     _check_out(Path("runs") if out is None else Path(out), new=out is not None)
     if job.threads:
@@ -155,12 +173,13 @@ def train_job(
     loop = choose_loop(job, data)
     torch.manual_seed(job.seed)
     model = SequenceModel(_config(job, data), cells)
+    serialise(model)
     warm_start(model, data.train, data.valid)
     model.to(device)
     notes = [*data.notes, _network_in_words(model, data, loop)]
     if listener is not None:
         weights = sum(weight.numel() for weight in model.parameters())
-        listener(Started(notes, _plan_of(model, data, loop), weights))
+        listener(Started(notes, _plan_of(model, data, loop, notes), weights))
     path = _new_folder(Path(out) if out is not None else None, job)
     try:
         history = _fit(model, data, loop, path, listener)
@@ -174,8 +193,8 @@ def train_job(
     except BaseException:
         report.sweep(path)
         raise
-    _write_record(run, job, loop, data)
     report.draw(run, data)
+    _write_record(run, job, loop, data)
     return run
 
 
@@ -244,11 +263,24 @@ def _network_in_words(model: SequenceModel, data: Prepared, loop: LoopSettings) 
     )
 
 
-def _plan_of(model: SequenceModel, data: Prepared, loop: LoopSettings) -> Plan | None:
+def _plan_of(model: SequenceModel, data: Prepared, loop: LoopSettings, notes: list[str]) -> Plan | None:
+    """The plan, to be told; what cannot be planned may be trained all the same."""
     if model.config.net.cell == "feedforward":
         return None
     first = next(iter(data.train.in_order(1 if data.train.carries else loop.batch)))
-    return plan(model, steps=max(1, first.ragged.steps), batch=loop.batch)
+    try:
+        return plan(model, steps=max(1, first.ragged.steps), batch=loop.batch, input_size=_input_size(model))
+    except (ElmanError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError) as error:
+        notes.append(f"there is no plan of the engines: {error}")
+        return None
+
+
+def _input_size(model: SequenceModel) -> int | None:
+    """What the recurrent layer reads; of several layers each reads something else."""
+    kind, net = model.config.input, model.config.net
+    if net.layers > 1:
+        return None
+    return net.embedding if isinstance(kind, TextIn) else kind.width
 
 
 def _new_folder(out: Path | None, job: Job) -> Path:

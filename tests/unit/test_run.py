@@ -16,12 +16,15 @@ import elman
 from elman import DataError, InputError
 from elman.cli.train import _config
 from elman.data.sample import CO2
+from elman.model.answers import quantiles
+from elman.model.kinds.number import LEVELS
 from elman.report import toml
 from elman.run import Run, Started
 from elman.training.loop import Epoch, Step
 from elman.training.settings import Job, job_from
 
 FAST = {"epochs": 1, "hidden": 4}
+PARTS = ("train", "valid", "test")
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +115,76 @@ def test_a_cell_of_ones_own_is_trained_by_name(reviews: Path, tmp_path: Path) ->
     run = elman.train(reviews, "text:text", "label:y", out=tmp_path / "o", cells=cells, cell="mine", **FAST)
     again = elman.load(tmp_path / "o", cells=cells)
     assert again.predict(["a good film"]).equals(run.predict(["a good film"]))
+
+
+def test_training_leaves_random_numbers_and_threads_as_they_were(reviews: Path, tmp_path: Path) -> None:
+    before, threads = torch.get_rng_state(), torch.get_num_threads()
+    elman.train(reviews, "text:text", "label:y", out=tmp_path / "o", threads=threads + 1, **FAST)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.get_num_threads() == threads
+
+
+class Unread(elman.Cell):
+    """A cell whose first part is not the one that reads, so that its width is guessed wrong."""
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.back = torch.nn.Linear(hidden_size, hidden_size)
+        self.read = torch.nn.Linear(input_size, hidden_size)
+
+    def initial_state(self, batch: int, like: torch.Tensor) -> torch.Tensor:
+        return like.new_zeros(batch, self.back.in_features)
+
+    def step(self, p: torch.Tensor, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        state = torch.tanh(self.read(p) + self.back(state))
+        return state, state
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_a_cell_that_cannot_be_planned_is_trained_all_the_same(reviews: Path, tmp_path: Path, layers: int) -> None:
+    heard: list[Any] = []
+    run = elman.train(
+        reviews, "text:text", "label:y", out=tmp_path / "o", cells={"unread": Unread}, cell="unread", layers=layers,
+        bidirectional=False, listener=heard.append, **FAST,
+    )  # fmt: skip
+    assert (heard[0].plan is None) == (layers == 2)
+    assert ("could not run the cell on inputs of 4 features" in run.notes[-1]) == (layers == 2)
+
+
+# Files of another make ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def lists(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A model that was trained on a file with a whole sequence in each row."""
+    folder = tmp_path_factory.mktemp("lists")
+    rows = [{"x": [k % 2 + 0.1 * t for t in range(4)], "y": "ab"[k % 2]} for k in range(30)]
+    (folder / "t.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    return elman.train(folder / "t.jsonl", "series:x", "label:y", out=folder / "o", **FAST)
+
+
+def test_a_model_trained_on_lists_predicts_a_long_table(lists: Run, tmp_path: Path) -> None:
+    lines = [f"{k},{t},{k % 2 + 0.1 * t},{'ab'[k % 2]}" for k in range(3) for t in range(4)]
+    (tmp_path / "long.csv").write_text("unit,t,x,y\n" + "\n".join(lines))
+    with pytest.raises(DataError, match="name the column that tells them apart: --id unit"):
+        lists.predict(tmp_path / "long.csv")
+    found = lists.predict(tmp_path / "long.csv", id="unit", time="t")
+    assert found["id"].to_list() == ["0", "1", "2"]
+    raw = lists.predict([np.array([k % 2 + 0.1 * t for t in range(4)]) for k in range(3)])
+    assert found.drop("id").equals(raw.drop("id"))
+    assert lists.evaluate(tmp_path / "long.csv", id="unit").count == 3
+    with pytest.raises(InputError, match="id, time: name columns of a file"):
+        lists.predict([np.zeros(4)], id="unit")
+
+
+def test_sequences_too_short_to_score_are_counted(runs: dict[str, Run], tmp_path: Path) -> None:
+    lines = [f"{k},{np.sin(t / 3)},{np.cos(t / 3)}" for k, count in enumerate((60, 32, 1, 33)) for t in range(count)]
+    (tmp_path / "s.csv").write_text("unit,a,b\n" + "\n".join(lines))
+    least = runs["future"].model.config.lookback + 4
+    with pytest.warns(UserWarning, match=f"2 of 4 sequences are left out: they have fewer than {least} steps"):
+        assert runs["future"].evaluate(tmp_path / "s.csv", id="unit").count == 60 - least + 1 + 33 - least + 1
+    with pytest.warns(UserWarning, match="1 of 4 sequences are left out: they have fewer than 2 steps"):
+        runs["next"].evaluate(tmp_path / "s.csv", id="unit")
 
 
 # Raw sequences ------------------------------------------------------------------------------------------------
@@ -207,6 +280,26 @@ def test_generating_goes_on_from_the_prompt(runs: dict[str, Run]) -> None:
         runs["book"].predict(["a go"])
 
 
+def test_intervals_are_calibrated_on_the_validation_part(runs: dict[str, Run]) -> None:
+    for name, steps in (("future", 4), ("next", 2)):
+        margin = runs[name].model.config.output.model_dump()["margin"]
+        assert len(margin) == steps
+        assert all(width != 0 for width in margin)
+        assert elman.load(runs[name].path).model.config.output.model_dump()["margin"] == margin
+
+
+def test_what_is_predicted_is_the_median(runs: dict[str, Run], reviews: Path) -> None:
+    run = runs["future"]
+    wave = pl.read_csv(reviews.parent / "wave.csv").to_numpy()
+    encoded = run.model.config.input.encode(wave)[-run.model.config.lookback :]  # type: ignore[arg-type]
+    with torch.inference_mode():
+        found = quantiles(run.model, elman.Ragged(encoded[:, None]))[0, :, 0].numpy()
+    out = run.model.config.output.model_dump()
+    expected = found[:, LEVELS.index(0.5)] * out["scale"][0] + out["mean"][0]
+    assert run.predict([wave])["b"].to_list() == pytest.approx(expected.tolist(), rel=1e-6)
+    assert abs(found.mean(1) - found[:, LEVELS.index(0.5)]).max() > 1e-6
+
+
 def test_a_run_plans(runs: dict[str, Run]) -> None:
     assert "GRUCell(2, 4)" in str(runs["future"].plan(steps=10, batch=2))
 
@@ -224,3 +317,53 @@ def test_a_real_series_is_forecast_better_than_by_repeating_it(tmp_path: Path) -
     times = run.predict(CO2)["date"]
     assert str(times[0]) == "2002-01-05"
     assert times.is_sorted()
+
+
+# A target that is no input -------------------------------------------------------------------------------------
+
+
+def test_the_level_of_an_input_reaches_a_forecast_of_another_column(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).normal(size=4000)
+    x = np.zeros(4000)
+    for t in range(1, 4000):
+        x[t] = 0.9 * x[t - 1] + noise[t] * 0.19**0.5
+    lines = ["x,y"] + [f"{x[t]},{x[t - 1]}" for t in range(1, 4000)]
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    small = {"lookback": 4, "hidden": 16, "lr": 0.005, "dropout": 0.0, "epochs": 8}
+    run = elman.train(tmp_path / "t.csv", "series:x", "future:1:y", out=tmp_path / "o", **small)
+    assert run.scores is not None
+    assert run.scores.values["mae"] < 0.1
+    assert run.baselines["ridge on the same window"].values["mae"] < 0.01
+    assert run.baselines["training median"].values["mae"] > 0.6
+
+
+# Names and times of what is predicted ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("order", "names"),
+    [("a,a_low,time", ["a", "a_low_predicted", "time_predicted"]), ("a_low,a", ["a_low", "a_predicted"])],
+)
+def test_columns_of_like_names_are_all_predicted(tmp_path: Path, order: str, names: list[str]) -> None:
+    lines = ["a_low,time,a"] + [f"{100 + k % 3},{1000 + k % 5},{k % 7}" for k in range(120)]
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    found = elman.train(tmp_path / "t.csv", f"series:{order}", "future:2", out=tmp_path / "o", **FAST).predict(
+        tmp_path / "t.csv"
+    )
+    assert found.columns == ["id", "step", *(name + end for name in names for end in ("", "_low", "_high"))]
+    for name in names:
+        level = 100 if name.startswith("a_low") else 1000 if name.startswith("time") else 0
+        assert found[name].is_between(level - 20, level + 20).all()
+
+
+# Pictures -----------------------------------------------------------------------------------------------------
+
+
+def test_more_classes_than_a_picture_holds_cost_the_picture_only(tmp_path: Path) -> None:
+    rows = [json.dumps({"x": [float(k), 1.0], "y": f"class {k}", "part": p}) for k in range(101) for p in PARTS]
+    (tmp_path / "many.jsonl").write_text("\n".join(rows))
+    with pytest.warns(UserWarning, match="confusion.svg is left out: at most 100 classes fit a picture, got 101"):
+        run = elman.train(tmp_path / "many.jsonl", "series:x", "label:y", split="part", out=tmp_path / "o", **FAST)
+    assert run.notes[-1].startswith("confusion.svg is left out")
+    assert json.loads((run.path / "report.json").read_text())["notes"] == run.notes
+    assert [path.name for path in run.path.glob("*.svg")] == ["learning.svg"]

@@ -90,7 +90,7 @@ def _screen(run: Run, rows: dict[str, Scores], shown: Example | None, seconds: f
     say(show.score_table(rows, "elman gru"))
     mine = rows.pop("elman gru")
     show.explain(mine)
-    say(show.wrap(show.verdict(mine, rows, set(run.baselines))))
+    say(show.wrap(show.verdict(mine, rows, set(run.baselines), early=bool(run.history.stopped))))
     if shown is not None:
         past = len(shown.history)
         text = chart(

@@ -25,6 +25,8 @@ def register(app: typer.Typer) -> None:
 def evaluate(
     run: str = typer.Argument(..., help="A run's folder."),
     file: str = typer.Argument(..., help="The data to score on."),
+    id: str | None = typer.Option(None, help="Column: rows of one value form one sequence (as in training)."),
+    time: str | None = typer.Option(None, help="Column: time of a row (as in training)."),
     device: str = typer.Option("cpu", help="cpu or cuda."),
 ) -> None:
     from elman.report import trained_on
@@ -34,7 +36,7 @@ def evaluate(
     where = check_device(device)
     found = load(run)
     found.model.to(where)
-    scores, notes = evaluate(found.model, read_for(found.model, file, need_target=True))
+    scores, notes = evaluate(found.model, read_for(found.model, file, need_target=True, id=id, time=time))
     own = trained_on(found.path, file)
     show.notes([*notes, own] if own else notes)
     label = f"elman {found.model.config.net.cell}"

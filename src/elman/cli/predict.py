@@ -37,6 +37,8 @@ def predict(
     run: str = typer.Argument(..., help="A run's folder."),
     file: str = typer.Argument(..., help="The data to predict from."),
     out: str | None = typer.Option(None, help="Write the table here (.csv, .jsonl or .parquet)."),
+    id: str | None = typer.Option(None, help="Column: rows of one value form one sequence (as in training)."),
+    time: str | None = typer.Option(None, help="Column: time of a row (as in training)."),
     device: str = typer.Option("cpu", help="cpu or cuda."),
 ) -> None:
     from elman.run import check_device, load
@@ -47,7 +49,7 @@ def predict(
     where = check_device(device)
     found = load(run)
     found.model.to(where)
-    made = predict(found.model, read_for(found.model, file, need_target=False))
+    made = predict(found.model, read_for(found.model, file, need_target=False, id=id, time=time))
     show.notes(made.notes)
     if out is not None:
         # Parquet has times of its own, and room for every digit.

@@ -135,7 +135,7 @@ def score_table(rows: dict[str, Scores], first: str) -> Table:
     return table
 
 
-def verdict(mine: Scores, others: dict[str, Scores], baselines: set[str]) -> str:
+def verdict(mine: Scores, others: dict[str, Scores], baselines: set[str], *, early: bool = False) -> str:
     """One honest sentence: how the model stands to the best of what it is compared with."""
     metric = next(iter(mine.values))
     value = mine.values[metric]
@@ -154,7 +154,9 @@ def verdict(mine: Scores, others: dict[str, Scores], baselines: set[str]) -> str
         return f"About as good as {what} ({name}){by}."
     if ahead > 0:
         return f"Better than {what} ({name}) by {size}."
-    return f"Not better than {what} ({name}): behind by {size}. More data or longer training may help."
+    # Training that stopped for want of gain would gain nothing by going on.
+    help_ = "More data" if early else "More data or longer training"
+    return f"Not better than {what} ({name}): behind by {size}. {help_} may help."
 
 
 def _number(value: float | None) -> str:

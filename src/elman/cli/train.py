@@ -112,7 +112,8 @@ def finish(run: Any, file: str, settings: dict[str, Any]) -> None:
     )
     show.out.print(show.score_table(rows, label))
     show.explain(run.scores)
-    show.out.print(show.wrap(show.verdict(run.scores, run.baselines, set(run.baselines))))
+    early = bool(run.history.stopped)
+    show.out.print(show.wrap(show.verdict(run.scores, run.baselines, set(run.baselines), early=early)))
     if run.history.unfinished:
         limit = run.history.limit
         reached = f"{limit} epoch{'s' if limit > 1 else ''} was reached"

@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 from elman.core.cells.base import Cell
 from elman.core.cells.wrap import describe
-from elman.core.check import width_of
-from elman.core.engines.base import Request
+from elman.core.engines.base import Request, WholeEngine
 from elman.core.engines.memory import Checkpoint, Memory
 from elman.core.errors import InputError
 from elman.core.layers.drop_in import DropIn
 from elman.core.layers.stack import Recurrent
+from elman.core.probe import undisturbed, width_of
 from elman.core.ragged import Ragged
 from elman.core.state import leaves
 from elman.core.unfold import choose, unfold
@@ -72,7 +72,15 @@ class Plan:
         return "\n".join(lines)
 
 
-def plan(model: nn.Module, *, steps: int, batch: int, engine: str | None = None, memory: Memory | None = None) -> Plan:
+def plan(
+    model: nn.Module,
+    *,
+    steps: int,
+    batch: int,
+    engine: str | None = None,
+    memory: Memory | None = None,
+    input_size: int | None = None,
+) -> Plan:
     """Tell which engine will run every recurrent layer of a model, why no other, and what memory training takes.
 
     Args:
@@ -80,10 +88,13 @@ def plan(model: nn.Module, *, steps: int, batch: int, engine: str | None = None,
         steps: T of the batches to come.
         batch: B of the batches to come.
         engine: in place of the layer's own choice.
-        memory: in place of the layer's own policy.
+        memory: in place of the layer's own policy. What is kept leaves out outputs and inputs of checkpointed
+            chunks, which are O(T) in any case.
+        input_size: of cells of your own that do not say it as their ``input_size``; otherwise guessed.
 
     Raises:
-        InputError: nothing recurrent in the model. EngineError: a named engine cannot run a layer.
+        InputError: nothing recurrent in the model, or a cell whose ``input_size`` was guessed wrong.
+        EngineError: a named engine cannot run a layer.
     """
     if steps < 1 or batch < 1:
         raise InputError(f"steps, batch: expected at least 1, got {steps} and {batch}")
@@ -93,7 +104,8 @@ def plan(model: nn.Module, *, steps: int, batch: int, engine: str | None = None,
     entries = []
     for name, cell, own_engine, own_memory in found:
         policy = own_memory if memory is None else memory
-        entries.append(_entry(name, cell, engine or own_engine, policy, steps, batch))
+        width = width_of(cell, "plan(model, ..., {})", input_size)
+        entries.append(_entry(name, cell, engine or own_engine, policy, (steps, batch, width)))
     return Plan(tuple(entries), steps, batch, memory or found[0][3])
 
 
@@ -120,15 +132,17 @@ def _layers(model: nn.Module) -> Iterator[tuple[str, Cell, str, Memory]]:
                     yield label, part.cell(layer, way), "auto", "keep"
 
 
-def _entry(name: str, cell: Cell, engine: str, memory: Memory, steps: int, batch: int) -> Entry:
+def _entry(name: str, cell: Cell, engine: str, memory: Memory, shape: tuple[int, int, int]) -> Entry:
+    steps, batch, _ = shape
     weights = _tensors(cell)
     like = weights[0] if weights else torch.zeros(())
     choice = choose(cell, Request(like.dtype, like.device), engine)
-    kept = _kept(cell, choice.engine.name, steps, batch)
-    if isinstance(memory, Checkpoint):
+    whole = isinstance(choice.engine, WholeEngine)
+    kept = _kept(cell, choice.engine.name, shape, memory if whole else "keep")
+    if isinstance(memory, Checkpoint) and not whole:
         size = memory.size(steps)
         state = sum(leaf.numel() * leaf.element_size() for leaf in leaves(cell.initial_state(batch, like)))
-        kept = min(kept, _kept(cell, choice.engine.name, size, batch) + state * -(-steps // size))
+        kept = min(kept, _kept(cell, choice.engine.name, (size, *shape[1:])) + state * -(-steps // size))
     count = sum(weight.numel() for weight in weights)
     return Entry(name, describe(cell), choice.engine.name, choice.reason, choice.refused, count, kept)
 
@@ -139,11 +153,12 @@ def _tensors(cell: Cell) -> list[Tensor]:
     return own if own or kernel is None else list(kernel.weights)
 
 
-def _kept(cell: Cell, engine: str, steps: int, batch: int) -> int:
+def _kept(cell: Cell, engine: str, shape: tuple[int, int, int], memory: Memory = "keep") -> int:
     """Bytes saved for backward; of large batches from small ones, for it grows in a straight line in T and B."""
+    steps, batch, width = shape
 
     def at(n: int) -> int:
-        return _line(lambda rows: _saved(cell, engine, n, rows), 4, 8, batch)
+        return _line(lambda rows: _saved(cell, engine, (n, rows, width), memory), 4, 8, batch)
 
     return _line(at, 6, 12, steps)
 
@@ -156,7 +171,7 @@ def _line(measure: Callable[[int], int], short: int, long: int, wanted: int) -> 
     return first + (second - first) * (wanted - short) // (long - short)
 
 
-def _saved(cell: Cell, engine: str, steps: int, batch: int) -> int:
+def _saved(cell: Cell, engine: str, shape: tuple[int, int, int], memory: Memory) -> int:
     weights = {weight.untyped_storage().data_ptr() for weight in _tensors(cell)}
     seen: dict[int, int] = {}
 
@@ -167,10 +182,10 @@ def _saved(cell: Cell, engine: str, steps: int, batch: int) -> int:
         return tensor
 
     like = _tensors(cell)[0] if _tensors(cell) else torch.zeros(())
-    x = like.new_zeros(steps, batch, width_of(cell)).requires_grad_()
+    x = like.new_zeros(shape).requires_grad_()
     hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
-    with torch.random.fork_rng(devices=[]), hooks, torch.enable_grad():
-        y, _ = unfold(cell, Ragged(x), engine=engine)
+    with undisturbed(), hooks, torch.enable_grad():
+        y, _ = unfold(cell, Ragged(x), engine=engine, memory=memory)
         # While y is alive no storage is freed, so no address is counted for two tensors.
         assert y.values.requires_grad
     return sum(seen.values())

@@ -62,6 +62,7 @@ def choose(table: Table, source: Part, target: Part, taken: dict[str, str], *, n
     find = _series if source.kind == "series" else _text
     columns = find(table, source, taken, notes)
     if target.kind not in _USUAL:
+        _refuse_twice(table, target.columns, f"--to {target.kind}", taken)
         goal = _relation_target(table, source, target, columns, need_target)
     schema = table.frame.schema
     lists = source.kind == "series" and any(is_list(schema[name]) for name in columns)

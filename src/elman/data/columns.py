@@ -144,7 +144,7 @@ def _numeric(table: Table) -> list[str]:
 
 def texts(table: Table, name: str, option: str) -> list[str]:
     """Return a text column as it is; an empty text is allowed, a missing one is a :class:`DataError`."""
-    series = column(table, name, option)
+    series = table.spelt.get(name, column(table, name, option))
     if not is_text(series.dtype):
         raise DataError(
             f"{option} needs text, but this column is {series.dtype}; for numbers write --from series:{name}",
@@ -157,7 +157,7 @@ def texts(table: Table, name: str, option: str) -> list[str]:
 
 
 def words(table: Table, name: str, option: str) -> list[str]:
-    """Return ``str(value)`` of each row, whole floats without ``.0``.
+    """Return ``str(value)`` of each row, whole floats without ``.0``; of a CSV the cell as it is written.
 
     Raises:
         DataError: the column is absent or holds lists, or a value is missing or empty.
@@ -169,11 +169,13 @@ def words(table: Table, name: str, option: str) -> list[str]:
             file=table.file,
             column=name,
         )
-    if series.dtype == pl.Boolean:
+    if name in table.spelt:
+        spoken = table.spelt[name].str.strip_chars()
+    elif series.dtype == pl.Boolean:
         spoken = series.replace_strict({True: "True", False: "False"}, return_dtype=pl.String)
     else:
         spoken = series.cast(pl.String)
-    if series.dtype.is_float():
+    if series.dtype.is_float() and name not in table.spelt:
         spoken = spoken.str.replace(r"\.0$", "")
     missing = is_missing(series) | (spoken.str.strip_chars() == "").fill_null(True)
     _refuse_missing(table, series, missing, f"{option} needs a value in every row", f".drop_nulls({name!r})")

@@ -37,7 +37,9 @@ class _Records:
         return _Records(self.starts[chosen], self.ends[chosen], self.cells[chosen], self.lines[chosen])
 
 
-def read_delimited(text: str, separator: str, file: str) -> tuple[pl.DataFrame, NDArray[np.int64]]:
+def read_delimited(
+    text: str, separator: str, file: str
+) -> tuple[pl.DataFrame, NDArray[np.int64], dict[str, pl.Series]]:
     """Parse a table with a header.
 
     Blank lines are skipped, except between the rows of a one-column file, where they are missing values.
@@ -48,7 +50,8 @@ def read_delimited(text: str, separator: str, file: str) -> tuple[pl.DataFrame, 
         file: its name, for messages.
 
     Returns:
-        The frame and the 1-based line on which each of its rows begins.
+        The frame, the 1-based line on which each of its rows begins, and the cells of the columns that became
+        numbers as they are written, by name: as ids, labels and texts, 1.1 and 1.10 are two.
 
     Raises:
         DataError: no rows, rows of another length than the header, duplicated names, stray quotes.
@@ -62,9 +65,10 @@ def read_delimited(text: str, separator: str, file: str) -> tuple[pl.DataFrame, 
     _check_width(records, width, separator, file)
     frame = _cells(data, records, separator, file)
     names = _names(frame.row(0), int(records.lines[0]), file)
-    columns = [_typed(column) for column in frame[1:].get_columns()]
-    typed = pl.DataFrame([column.alias(name) for column, name in zip(columns, names, strict=True)])
-    return typed, records.lines[1:]
+    cells = [column.alias(name) for column, name in zip(frame[1:].get_columns(), names, strict=True)]
+    typed = pl.DataFrame([_typed(column) for column in cells])
+    spelt = {column.name: column for column in cells if typed.schema[column.name] != pl.String}
+    return typed, records.lines[1:], spelt
 
 
 def _scan(data: bytes, separator: str, file: str) -> _Records:
@@ -162,6 +166,13 @@ def _cells(data: bytes, records: _Records, separator: str, file: str) -> pl.Data
 
 def _names(header: Sequence[str | None], row: int, file: str) -> list[str]:
     names = [(name or "").strip() or f"column_{place}" for place, name in enumerate(header, start=1)]
+    if pl.Series(names).cast(pl.Float64, strict=False).is_finite().fill_null(False).all():
+        raise DataError(
+            f"the first line must name the columns, but holds numbers only: {', '.join(names)[:60]}. Put a line of "
+            f"names above it, such as {','.join(f'c{place}' for place in range(1, min(len(names), 4) + 1))}",
+            file=file,
+            row=row,
+        )
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise DataError("this column is there twice; rename one of them", file=file, row=row, column=twice)

@@ -97,9 +97,19 @@ def _kind(value: Any) -> str:
     return f"a list of ({' and '.join(sorted(inner))})" if inner else "a list"
 
 
+class _NoNumberError(ValueError):
+    """NaN or Infinity, which Python reads and JSON does not know."""
+
+
+def _refuse_constant(name: str) -> float:
+    raise _NoNumberError(name)
+
+
 def _object(row: str, line: int, file: str) -> dict[str, Any]:
     try:
-        value = json.loads(row)
+        value = json.loads(row, parse_constant=_refuse_constant)
+    except _NoNumberError as error:
+        raise DataError(f"{error} is no JSON value; fill it in, or leave the step out", file=file, row=line) from error
     except json.JSONDecodeError as error:
         raise DataError(
             f"invalid JSON at character {error.colno} ({error.msg}): {row[:60]!r}; every line must be one "

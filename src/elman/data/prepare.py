@@ -138,12 +138,17 @@ Parts = tuple[Examples, Examples | None, Examples | None]
 def _files(request: Request, source: Part, target: Part) -> Parts:
     """The examples of the main file and, where there are such, of the validation and test files."""
     by_column = request.split is not None and not is_rule(request.split)
-    if request.split and request.test and not by_column:
+    if request.split and request.test:
         raise InputError("--split and --test both say what the test part is; leave one of them out")
     roles = Roles(request.id, request.time, request.split if by_column else None)
     main = assemble(read(request.file), source, target, roles)
     if not len(main):
         raise DataError("no example in it; the file has no rows", file=request.file)
+    if request.valid and "valid" in (main.split or ()):
+        raise InputError(
+            f"--valid and the column '{request.split}' (--split) both say what validates; leave --valid out, or write "
+            "train in place of valid into the column"
+        )
     fixed = Part(source.kind, source.variant, main.columns)
     goal = Part(target.kind, target.variant, main.target_columns, target.horizon)
     others = [

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -38,11 +38,13 @@ class Table:
         file: the file's name as it was given, for messages.
         lines: int64 [rows], the 1-based line of the file on which each row begins (Parquet has no lines:
             row number + 1, as if there were a header).
+        spelt: the cells of CSV columns that became numbers, as they are written in the file.
     """
 
     frame: pl.DataFrame
     file: str
     lines: NDArray[np.int64]
+    spelt: dict[str, pl.Series] = field(default_factory=dict)
 
 
 def read(path: str | Path) -> Table:
@@ -77,21 +79,24 @@ def read(path: str | Path) -> Table:
     data = _bytes(path, file)
     if not data.strip():
         raise DataError("the file is empty; check how it was made", file=file)
-    frame, lines = _parse(data, suffix, file)
-    return Table(frame, file, lines)
+    return _parse(data, suffix, file)
 
 
-def _parse(data: bytes, suffix: str, file: str) -> tuple[pl.DataFrame, NDArray[np.int64]]:
+def _parse(data: bytes, suffix: str, file: str) -> Table:
     if suffix == ".parquet":
-        return read_parquet(data, file)
+        frame, lines = read_parquet(data, file)
+        return Table(frame, file, lines)
     text = _decode(data, file)
     if suffix in (".csv", ".tsv"):
-        return read_delimited(text, "," if suffix == ".csv" else "\t", file)
+        frame, lines, spelt = read_delimited(text, "," if suffix == ".csv" else "\t", file)
+        return Table(frame, file, lines, spelt)
     if suffix in (".jsonl", ".ndjson"):
-        return read_jsonl(text, file)
-    if suffix == ".ts":
-        return read_ts(text, file)
-    return pl.DataFrame({"text": [text]}), np.ones(1, dtype=np.int64)
+        frame, lines = read_jsonl(text, file)
+    elif suffix == ".ts":
+        frame, lines = read_ts(text, file)
+    else:
+        frame, lines = pl.DataFrame({"text": [text]}), np.ones(1, dtype=np.int64)
+    return Table(frame, file, lines)
 
 
 def _suffix(path: Path) -> str:

@@ -218,6 +218,9 @@ def _inputs(
         return groups.cut(numbers(table, choice.columns, option)), steps
     else:
         inputs = _joined(texts(table, choice.columns[0], option), groups, notes)
+        if choice.columns[0] in table.spelt:
+            name = choice.columns[0]
+            notes.append(f"{option}: all cells of {name} are numbers, read as text; as numbers: --from series:{name}")
     _note_empty(table, inputs, groups, option, notes)
     return inputs, steps
 

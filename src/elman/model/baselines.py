@@ -72,21 +72,25 @@ def season_of(series: np.ndarray, longest: int) -> int:
 class Ridge:
     """Linear regression of every forecast step on the history, with a small L2 penalty.
 
-    Levels are taken relative to the last value, so that a trend does not leave the range of training.
+    Levels are taken relative to the last value, so that a trend does not leave the range of training; not so where
+    what is forecast is no part of the history (``anchored=False``), which then may hold several series, flattened.
     """
 
-    def __init__(self, history: np.ndarray, future: np.ndarray, penalty: float = 1.0) -> None:
-        shifted = history - history[:, -1:]
-        x = np.concatenate([shifted, np.ones((len(shifted), 1))], axis=1)
+    def __init__(self, history: np.ndarray, future: np.ndarray, penalty: float = 1.0, *, anchored: bool = True) -> None:
+        self._anchored = anchored
+        x, level = self._features(history)
         gram = x.T @ x + penalty * np.eye(x.shape[1])
-        self._weights = np.linalg.solve(gram, x.T @ (future - history[:, -1:]))
+        self._weights = np.linalg.solve(gram, x.T @ (future - level))
 
     def predict(self, history: np.ndarray) -> np.ndarray:
         """``[N, L]`` to ``[N, H]``."""
-        shifted = history - history[:, -1:]
-        x = np.concatenate([shifted, np.ones((len(shifted), 1))], axis=1)
-        forecast: np.ndarray = x @ self._weights + history[:, -1:]
+        x, level = self._features(history)
+        forecast: np.ndarray = x @ self._weights + level
         return forecast
+
+    def _features(self, history: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        level = history[:, -1:] if self._anchored else np.zeros((len(history), 1))
+        return np.concatenate([history - level, np.ones((len(history), 1))], axis=1), level
 
 
 def bigram_nats(train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray], size: int) -> float:

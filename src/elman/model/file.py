@@ -2,7 +2,8 @@
 
 ``model.safetensors`` (weights), ``config.json`` (a strict schema) and ``manifest.json`` (format, sizes and
 sha256 of the other two, and of itself). It is written beside its place, flushed to the disk, and renamed, so
-that a crash or a full disk leaves the model that was there before.
+that a full disk or an interruption leaves the model that was there before. Should the machine stop between the two
+renames of a replacement, that model lies beside its place, as ``.NAME.*.old/kept``.
 """
 
 from __future__ import annotations
@@ -15,19 +16,22 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
+from torch import Tensor
 
 from elman.core.cells.elman import ElmanCell
 from elman.core.errors import InputError, ModelFileError
 from elman.model.network import CELLS, Cells, ModelConfig, SequenceModel
+from elman.model.sound import check_config, check_weights
 
-__all__ = ["FORMAT", "load_model", "save_model", "write_folder"]
+__all__ = ["FORMAT", "load_model", "save_model", "serialise", "write_folder"]
 
 FORMAT = 1
-"""The version of the folder's format; a model of a newer one is refused."""
+"""The version of the folder's format; a model of any other is refused."""
 
 _WEIGHTS, _CONFIG, _MANIFEST = "model.safetensors", "config.json", "manifest.json"
 
@@ -36,22 +40,42 @@ def save_model(model: SequenceModel, path: str | Path) -> None:
     """Write a model folder, in place of one that may stand there.
 
     Raises:
-        InputError: the model holds a function without a name, so it could not be loaded again.
+        InputError: as :func:`serialise`.
         ModelFileError: the disk is full or not writable; what stood at ``path`` is untouched.
+    """
+    write_folder(Path(path), serialise(model))
+
+
+def serialise(model: SequenceModel) -> dict[str, bytes]:
+    """The files of a model by name; asked for before a training too, for what cannot be saved is trained in vain.
+
+    Raises:
+        InputError: the model holds a function without a name, or what is no tensor of numbers.
     """
     # A cell of one's own is made again by its own code, whatever functions it holds.
     known = model.config.net.cell in CELLS
     for name, part in model.named_modules():
         if known and isinstance(part, ElmanCell) and not isinstance(part.nonlinearity, str):
             raise InputError(f"{name}: its nonlinearity is a function of your own and cannot be saved; use a name")
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    files = {
-        _WEIGHTS: save_tensors(weights),
-        _CONFIG: model.config.model_dump_json(indent=1).encode(),
-    }
+    files = {_WEIGHTS: _packed(model.state_dict()), _CONFIG: model.config.model_dump_json(indent=1).encode()}
     listed = {name: {"bytes": len(data), "sha256": _digest(data)} for name, data in files.items()}
     files[_MANIFEST] = _sealed({"format": FORMAT, "files": listed})
-    write_folder(Path(path), files)
+    return files
+
+
+def _packed(state: dict[str, Any]) -> bytes:
+    """Tensors as bytes; each of those that share memory (tied weights) is written whole."""
+    for name, value in state.items():
+        if not isinstance(value, Tensor):
+            raise InputError(
+                f"{name}: {type(value).__name__} cannot be saved, only tensors can; keep it out of the state"
+            )
+    try:
+        weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
+        return save_tensors(weights)
+    except (SafetensorError, RuntimeError, ValueError, KeyError) as error:
+        first = str(error).splitlines()[0]
+        raise InputError(f"the model cannot be saved ({first}); keep dense tensors of usual dtypes in it") from error
 
 
 def write_folder(path: Path, files: dict[str, bytes]) -> None:
@@ -87,11 +111,12 @@ def _swap(fresh: Path, path: Path) -> None:
     try:
         os.rename(path, kept)
         os.rename(fresh, path)
-    except OSError:
-        # What was there goes back; nothing here may delete it.
-        if kept.exists():
+    except BaseException:
+        # What was there goes back, after an interruption too; nothing here may delete it.
+        if kept.exists() and not path.exists():
             os.rename(kept, path)
-        aside.rmdir()
+        if not kept.exists():
+            aside.rmdir()
         raise
     shutil.rmtree(aside, ignore_errors=True)
 
@@ -104,7 +129,7 @@ def load_model(path: str | Path, cells: Cells | None = None) -> SequenceModel:
         cells: cells of your own by the names the model was trained with.
 
     Raises:
-        ModelFileError: missing, damaged, truncated, or of a newer version.
+        ModelFileError: missing, damaged, truncated, of another version, or not one whole.
     """
     folder = Path(path)
     if not (folder / _MANIFEST).is_file():
@@ -117,11 +142,23 @@ def load_model(path: str | Path, cells: Cells | None = None) -> SequenceModel:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise ModelFileError(f"{folder / _CONFIG}: {place}: {first['msg']}") from error
-    model = SequenceModel(config, cells)
     try:
-        model.load_state_dict(load_tensors(files[_WEIGHTS]))
-    except (SafetensorError, RuntimeError) as error:
-        raise ModelFileError(f"{folder / _WEIGHTS}: does not fit its config.json: {error}") from error
+        check_config(config)
+    except ModelFileError as error:
+        raise ModelFileError(f"{folder / _CONFIG}: {error}") from error
+    # Building a model draws weights, which is no reason to change what the caller draws next.
+    with torch.random.fork_rng(devices=[]):
+        return _built(config, cells, files[_WEIGHTS], folder / _WEIGHTS)
+
+
+def _built(config: ModelConfig, cells: Cells | None, data: bytes, path: Path) -> SequenceModel:
+    try:
+        weights = load_tensors(data)
+        check_weights(config, cells or {}, weights)
+        model = SequenceModel(config, cells)
+        model.load_state_dict(weights)
+    except (SafetensorError, RuntimeError, LookupError, TypeError, ModelFileError) as error:
+        raise ModelFileError(f"{path}: does not fit its config.json: {error}") from error
     return model.eval()
 
 
@@ -131,13 +168,15 @@ def _manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(data)
         version, listed = manifest["format"], manifest["files"]
-    except (ValueError, KeyError, TypeError) as error:
+        whole = type(version) is int and set(listed) == {_WEIGHTS, _CONFIG}
+        whole = whole and all(set(one) == {"bytes", "sha256"} for one in listed.values())
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ModelFileError(f"{path}: damaged; restore the folder from a copy, or train again") from error
-    if isinstance(version, int) and version > FORMAT:
+    if type(version) is int and version > FORMAT:
         raise ModelFileError(
             f"{folder}: made by a newer elman (format {version}, this one reads up to {FORMAT}): pip install -U elman"
         )
-    if data != _sealed({"format": version, "files": listed}):
+    if not whole or version != FORMAT or data != _sealed({"format": version, "files": listed}):
         raise ModelFileError(f"{path}: damaged; restore the folder from a copy, or train again")
     fields: dict[str, Any] = listed
     return fields

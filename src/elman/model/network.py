@@ -140,21 +140,22 @@ class SequenceModel(nn.Module):
         """Quantiles of a forecast, ``(B, H, C, Q)``.
 
         The window is read and answered relative to its last value and in units of its own spread, so that levels
-        and swings that training never saw do no harm, and intervals are as wide as the times are restless.
+        and swings that training never saw do no harm, and intervals are as wide as the times are restless. Where
+        a target is no input, nothing could put the level back, so the window is read as it is.
         """
         out = self.config.output
         if self.readout is None or not isinstance(self.head, NumberHead) or not isinstance(out, NumberOut):
             raise InputError("this model does not forecast")
         if ragged.steps != self.config.lookback or not ragged.full:
             raise InputError(f"ragged: a forecast reads {self.config.lookback} steps of every row, got {ragged!r}")
+        if not out.anchors:
+            return self.head.raw(self.dropout(self.readout(self.features(ragged)[0])))
         given, last, spread = relative(ragged.values)
         steps, _ = self.features(ragged.with_values(given))
         raw = self.head.raw(self.dropout(self.readout(steps)))
         if self.highway is not None:
             past = given[..., out.anchors].permute(1, 2, 0)
             raw = raw + self.highway(past).unflatten(-1, (self.head.horizon, len(LEVELS))).transpose(1, 2)
-        if not out.anchors:
-            return raw
         return raw * spread[:, None, out.anchors, None] + last[:, None, out.anchors, None]
 
     def answers(self, ragged: Ragged, state: State = None) -> tuple[Tensor, State]:

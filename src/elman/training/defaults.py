@@ -72,7 +72,7 @@ def choose_loop(job: Job, data: Prepared) -> LoopSettings:
         weight_decay=job.weight_decay,
         l1=job.l1,
         clip=job.clip,
-        patience=job.patience or max(3, epochs // 4),
+        patience=job.patience or max(3, (job.epochs or epochs) // 4),
         seed=job.seed,
         device=job.device,
     )

@@ -14,6 +14,7 @@ import torch
 from elman.core.errors import DataError, InputError, nearest
 from elman.core.ragged import Ragged
 from elman.data.batch import Batches, ExampleSet
+from elman.data.clock import ahead
 from elman.data.encode import encode_examples, encode_windows, next_tokens, next_values, stream
 from elman.data.hints import listed
 from elman.data.prepare import part_of
@@ -58,8 +59,10 @@ class Prediction:
         return self.frame.with_columns(changed)
 
 
-def read_for(model: SequenceModel, path: str, *, need_target: bool) -> Examples:
-    """Read a file with the columns and roles that the model was trained with."""
+def read_for(
+    model: SequenceModel, path: str, *, need_target: bool, id: str | None = None, time: str | None = None
+) -> Examples:
+    """Read a file with the columns and roles that the model was trained with, or with another ``id`` and ``time``."""
     config = model.config
     target = parse_target(config.target)
     names: tuple[str, ...] = ()
@@ -67,7 +70,7 @@ def read_for(model: SequenceModel, path: str, *, need_target: bool) -> Examples:
         names = (config.output.column,)
     elif isinstance(config.output, NumberOut):
         names = tuple(config.output.columns)
-    roles = Roles(config.roles.get("id"), config.roles.get("time"))
+    roles = Roles(id or config.roles.get("id"), time or config.roles.get("time"))
     goal = Part(target.kind, target.variant, names, target.horizon)
     table = read(path)
     _check_columns(model, table, names if need_target else ())
@@ -152,7 +155,7 @@ def predict(model: SequenceModel, ex: Examples) -> Prediction:
 def evaluate(model: SequenceModel, ex: Examples) -> tuple[Scores, list[str]]:
     """Score a model on all of some examples; a label that it never saw counts as an error, and is told."""
     kind, out = model.config.input, model.config.output
-    notes = [*_empty(ex), *_unknown(kind, ex)]
+    notes = [*_empty(ex), *_unknown(kind, ex), *_short(model, ex)]
     data: Batches
     if isinstance(out, LabelOut):
         data = encode_examples(kind, out, ex, seen=False)
@@ -213,10 +216,12 @@ def _number_frame(model: SequenceModel, ex: Examples, out: NumberOut) -> pl.Data
         columns[step] = list(range(1, out.horizon + 1)) * len(ex)
         if ex.times is not None:
             columns[_role(model, "time")] = _when(ex.times, out.horizon)
-    taken = set(columns)
     for c, column in enumerate(out.columns):
-        name = f"{column}_predicted" if column in taken else column
-        for k, suffix in enumerate(("", "_low", "_high")):
+        name, suffixes = column, ("", "_low", "_high")
+        # A name that is given already would write over its column.
+        while {name + suffix for suffix in suffixes} & {"id", "step", "time", *columns}:
+            name += "_predicted"
+        for k, suffix in enumerate(suffixes):
             columns[name + suffix] = found[:, :, k, c].reshape(-1)
     return pl.DataFrame(columns)
 
@@ -254,7 +259,7 @@ def _history(model: SequenceModel, raw: Any, k: int, ex: Examples) -> torch.Tens
 
 def _when(times: list[np.ndarray], horizon: int) -> np.ndarray:
     """The times that the steps ahead stand for; days without an hour, and whole numbers, stay what they are."""
-    made = np.concatenate([_ahead(one, horizon) for one in times])
+    made = np.concatenate([ahead(one, horizon) for one in times])
     every = np.concatenate([*times, made])
     dates = every.dtype.kind == "M"
     if not dates and not (np.abs(every) < 2**53).all():
@@ -263,29 +268,22 @@ def _when(times: list[np.ndarray], horizon: int) -> np.ndarray:
     return whole[-len(made) :] if (whole == every).all() else made
 
 
-def _ahead(times: np.ndarray, horizon: int) -> np.ndarray:
-    """The next times of one series: in months where all are the first of one, else by the median gap."""
-    steps = np.arange(1, horizon + 1)
-    dates = times.dtype.kind == "M"
-    if dates and len(times) > 1:
-        months = times.astype("datetime64[M]")
-        strides = np.unique(np.diff(months))
-        if len(strides) == 1 and (months == times).all():
-            ahead: np.ndarray = (months[-1] + strides[0] * steps).astype(times.dtype)
-            return ahead
-    gaps = np.diff(times).astype(np.float64)
-    # After a single time nobody knows when the next one is.
-    apart = (float(np.median(gaps)) if len(gaps) else math.nan) * steps
-    following: np.ndarray = times[-1] + (apart.astype("timedelta64[us]") if dates else apart)
-    return following
-
-
 def _empty(ex: Examples) -> list[str]:
     """What is to be said of sequences without a single step."""
     count = sum(not len(raw) for raw in ex.inputs)
     if not count:
         return []
     return [f"{count} of {len(ex)} sequences are empty: what is predicted for them is what is usual"]
+
+
+def _short(model: SequenceModel, ex: Examples) -> list[str]:
+    """What is to be said of sequences that hold no step to score."""
+    out = model.config.output
+    if not isinstance(out, NumberOut) or parse_target(model.config.target).kind == "number":
+        return []
+    need = (model.config.lookback or 1) + out.horizon
+    count = sum(len(raw) < need for raw in ex.inputs)
+    return [f"{count} of {len(ex)} sequences are left out: they have fewer than {need} steps"] if count else []
 
 
 def _unknown(kind: SeriesIn | TextIn, ex: Examples) -> list[str]:

@@ -35,10 +35,11 @@ class Scores:
 
     Attributes:
         values: ``accuracy`` (share) and ``nats`` for labels; ``mae`` and ``rmse`` (in units of the target's
-            standard deviation), ``mae_units`` (in the data's units) and ``coverage`` (share inside the 80 %
-            interval) for numbers; ``nats`` a token and ``perplexity`` for text.
+            standard deviation), ``mae_units`` (in the data's units, of a single column) and ``coverage`` (share
+            inside the 80 % interval) for numbers; ``nats`` a token and ``perplexity`` for text.
         confusion: ``(K, K)`` counts, rows true, for labels.
-        by_step: mean absolute error of every step ahead, in the data's units, for forecasts.
+        by_step: mean absolute error of every step ahead, for forecasts; in the data's units, or of several columns
+            in units of their standard deviations.
         count: examples, windows or tokens scored.
     """
 
@@ -98,11 +99,13 @@ def _scored(batch: Batch) -> torch.Tensor:
 def _number_scores(found: np.ndarray, target: np.ndarray, out: NumberOut) -> Scores:
     apart = target - found[..., _MIDDLE]
     inside = (target >= found[..., _LOW]) & (target <= found[..., _HIGH])
-    by_step = (np.abs(apart) * np.asarray(out.scale)).mean(axis=(0, 2))
+    # Columns of different units have no mean in any unit.
+    alone = len(out.columns) == 1
+    by_step = (np.abs(apart) * (np.asarray(out.scale) if alone else 1.0)).mean(axis=(0, 2))
     values = {
         "mae": float(np.abs(apart).mean()),
         "rmse": float(np.sqrt((apart**2).mean())),
-        "mae_units": float(by_step.mean()),
+        **({"mae_units": float(by_step.mean())} if alone else {}),
         "coverage": float(inside.mean()),
     }
     return Scores(values, len(target), by_step=by_step)
@@ -170,7 +173,7 @@ Side = tuple[np.ndarray, np.ndarray]
 def _forecasts(out: NumberOut, train: WindowSet, test: WindowSet) -> dict[str, Scores]:
     """What needs no training, on the windows of a forecast."""
     if not out.anchors:
-        return {}
+        return _unanchored(out, train, test)
     sides: list[Side] = []
     for data in (train, test):
         parts = list(data.in_order(4096))
@@ -220,6 +223,30 @@ def _naive(out: NumberOut, train: Side, test: Side, season: int) -> dict[str, Sc
                 baselines.seasonal_naive(history[..., c], horizon, season, with_drift=with_drift) for c in columns
             ]
     return {name: _point_scores(np.stack(parts, axis=-1), target, out) for name, parts in named.items()}
+
+
+_WIDEST = 1_024
+"""Numbers of a window that ridge regression reads where it reads all channels: the last steps of long ones."""
+
+
+def _unanchored(out: NumberOut, train: WindowSet, test: WindowSet) -> dict[str, Scores]:
+    """The training median and ridge regression on all channels, where the target is no input."""
+    steps = max(1, _WIDEST // train.inputs.shape[1])
+
+    def sides(data: WindowSet, stride: int) -> tuple[np.ndarray, np.ndarray]:
+        parts = list(data.in_order(4096))
+        past = [part.ragged.values[-steps:].transpose(0, 1).flatten(1)[::stride] for part in parts]
+        future = [part.target.flatten(1)[::stride] for part in parts]
+        return torch.cat(past).double().numpy(), torch.cat(future).numpy()
+
+    past, future = sides(train, 1 + len(train) // 20_000)
+    history, target = sides(test, 1)
+    found = {
+        "training median": np.broadcast_to(np.median(future, axis=0), target.shape),
+        "ridge on the same window": baselines.Ridge(past, future, anchored=False).predict(history),
+    }
+    shape = (len(target), out.horizon, len(out.columns))
+    return {name: _point_scores(one.reshape(shape), target.reshape(shape), out) for name, one in found.items()}
 
 
 def _bigrams(train: Batches, test: Batches) -> dict[str, Scores]:

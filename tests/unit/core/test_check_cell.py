@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from elman.core import Cell, GRUCell, InputError, LawError, LSTMCell, Residual, check_cell
-from elman.core.check import TOLERANCES, compare, width_of
+from elman.core import Cell, GRUCell, InputError, LawError, LSTMCell, Residual, WeightDrop, check_cell, plan
+from elman.core.check import LAWS, TOLERANCES, Subject, compare, width_of
 
 
 class Pair(Cell):
@@ -126,3 +127,88 @@ def test_the_tolerance_is_relative_to_the_largest_and_at_least_absolute(dtype: t
         compare("within", {"y": want + torch.tensor([0, 0.9 * allowed], dtype=dtype)}, {"y": want})
         with pytest.raises(LawError, match="beyond"):
             compare("beyond", {"y": want + torch.tensor([0, 1.1 * allowed], dtype=dtype)}, {"y": want})
+
+
+# Widths, answers and random numbers ---------------------------------------------------------------------------
+
+
+class Backwards(Cell):
+    """The recurrent part stands first, and so would be taken for the one that reads."""
+
+    def __init__(self, input_size: int, size: int) -> None:
+        super().__init__()
+        self.back, self.read = nn.Linear(size, size, bias=False), nn.Linear(input_size, size)
+
+    def initial_state(self, batch: int, like: Tensor) -> Tensor:
+        return like.new_zeros(batch, self.back.in_features)
+
+    def step(self, p: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        state = torch.tanh(self.read(p) + self.back(state))
+        return state, state
+
+
+class Joined(Cell):
+    """One product with input and state side by side."""
+
+    def __init__(self, input_size: int, size: int) -> None:
+        super().__init__()
+        self.size, self.both = size, nn.Linear(input_size + size, size)
+
+    def initial_state(self, batch: int, like: Tensor) -> Tensor:
+        return like.new_zeros(batch, self.size)
+
+    def step(self, p: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        state = torch.tanh(self.both(torch.cat([p, state], -1)))
+        return state, state
+
+
+class Flagged(Joined):
+    """Remembers in a flag whether it has seen anything."""
+
+    def initial_state(self, batch: int, like: Tensor) -> Any:
+        return like.new_zeros(batch, self.size), torch.zeros(batch, 1, dtype=torch.bool)
+
+    def step(self, p: Tensor, state: Any) -> Any:
+        h, _ = super().step(p, torch.where(state[1], state[0], 0.5 + state[0]))
+        return h, (h, torch.ones_like(state[1]))
+
+
+class Half(Joined):
+    """Forgets to return its state."""
+
+    def step(self, p: Tensor, state: Tensor) -> Any:
+        return super().step(p, state)[0]
+
+
+@pytest.mark.parametrize(("cell", "guess"), [(Backwards(16, 6), 6), (Joined(16, 6), 22)])
+def test_a_width_guessed_wrong_is_said_with_one_that_would_do(cell: Cell, guess: int) -> None:
+    said = f"could not run the cell on inputs of {guess} features; say "
+    with pytest.raises(InputError, match=re.escape(said + "check_cell(cell, input_size=16)")):
+        check_cell(cell)
+    with pytest.raises(InputError, match=re.escape(said + "plan(model, ..., input_size=16)")):
+        plan(cell, steps=5, batch=2)
+    check_cell(cell, input_size=16)
+    assert plan(cell, steps=5, batch=2, input_size=16).entries[0].kept > 0
+
+
+def test_a_flag_in_the_state_is_compared_exactly() -> None:
+    check_cell(Flagged(5, 4), input_size=5)
+    with pytest.raises(LawError, match="is 1, expected 0"):
+        compare("law x", {"n": torch.tensor([True])}, {"n": torch.tensor([False])})
+
+
+def test_a_step_that_returns_no_state_is_said_to_do_so() -> None:
+    with pytest.raises(InputError, match=r"Half.step must return \(output, state\), got Tensor"):
+        check_cell(Half(5, 4), input_size=5)
+
+
+def test_checking_leaves_the_callers_random_numbers_alone() -> None:
+    cell = WeightDrop(GRUCell(5, 4), 0.5)
+    before = torch.get_rng_state()
+    check_cell(cell)
+    assert torch.equal(torch.get_rng_state(), before)
+    subject = Subject(GRUCell(5, 4).double(), (5,))
+    before = torch.get_rng_state()
+    for law in LAWS.values():
+        law(subject)
+    assert torch.equal(torch.get_rng_state(), before)

@@ -16,15 +16,22 @@ from elman.core import (
     InputError,
     LawError,
     LockedDropout,
+    LSTMCell,
     PerStep,
     Ragged,
     Recurrent,
     Residual,
     Stack,
+    Stage,
+    VariationalDropout,
+    WeightDrop,
+    Zoneout,
     checkpoint,
     readout,
 )
+from elman.core.cells.wrap import Dropped
 from elman.core.errors import nearest
+from elman.core.state import Shared
 
 X = Ragged(torch.zeros(3, 2, 4))
 
@@ -88,3 +95,56 @@ def test_every_error_is_an_elman_error_and_a_usual_one() -> None:
 def test_nearest() -> None:
     assert nearest("vendr", ["loop", "vendor"]) == " Did you mean 'vendor'?"
     assert nearest("xyz", ["loop", "vendor"]) == ""
+
+
+# Renewal -------------------------------------------------------------------------------------------------
+
+
+def _masks(state: Any) -> list[torch.Tensor]:
+    if isinstance(state, Dropped):
+        mask = state.mask.value if isinstance(state.mask, Shared) else state.mask
+        return [*_masks(state.state), *([] if mask is None else [mask])]
+    return [mask for part in state for mask in _masks(part)] if isinstance(state, tuple) else []
+
+
+def _memory(state: Any) -> list[torch.Tensor]:
+    if isinstance(state, Dropped):
+        return _memory(state.state)
+    return [one for part in state for one in _memory(part)] if isinstance(state, tuple) else [state]
+
+
+@pytest.mark.parametrize(
+    ("stage", "count"),
+    [
+        (Recurrent(WeightDrop(LSTMCell(4, 9), 0.5)), 1),
+        (Recurrent(Zoneout(VariationalDropout(WeightDrop(LSTMCell(4, 9), 0.5), 0.5), 0.1)), 2),
+        (Bidirectional(VariationalDropout(GRUCell(4, 9), 0.5), WeightDrop(GRUCell(4, 9), 0.5)), 2),
+        (Stack([Recurrent(WeightDrop(GRUCell(4, 9), 0.5)), Recurrent(GRUCell(9, 4))]), 1),
+    ],
+)
+def test_renewal_draws_new_masks_and_keeps_the_memory(stage: Stage, count: int) -> None:
+    x = torch.randn(3, 2, 4, generator=torch.Generator().manual_seed(0))
+    torch.manual_seed(0)
+    _, state = stage.train()(Ragged(x))
+    fresh = stage.renew(state)
+    assert len(_masks(state)) == len(_masks(fresh)) == count
+    assert not any(torch.equal(old, new) for old, new in zip(_masks(state), _masks(fresh), strict=True))
+    assert all(torch.equal(old, new) for old, new in zip(_memory(state), _memory(fresh), strict=True))
+    stage(Ragged(x), fresh)
+    _, still = stage.eval()(Ragged(x), fresh)
+    assert not _masks(stage.renew(still))
+    assert stage.renew(None) is None
+
+
+def test_renewal_without_masks_draws_nothing() -> None:
+    stage = Recurrent(Residual(LSTMCell(4, 4)))
+    _, state = stage(X)
+    before = torch.get_rng_state()
+    assert stage.renew(state) is state
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_both_directions_begin_with_their_own_state() -> None:
+    ahead, back = Bidirectional(GRUCell(4, 3), LSTMCell(4, 5)).initial_state(2, torch.zeros(1))
+    assert ahead.shape == (2, 3)
+    assert [part.shape for part in back] == [(2, 5), (2, 5)]

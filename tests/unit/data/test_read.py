@@ -228,3 +228,31 @@ def test_csv_round_trip(tmp_path: Path, data: st.DataObject, height: int, kinds:
     assert table.frame.rows() == frame.rows()
     breaks = [sum(cell.count("\n") for cell in row if isinstance(cell, str)) for row in frame.rows()]
     assert table.lines.tolist() == [2 + row + sum(breaks[:row]) for row in range(height)]
+
+
+def test_cells_that_became_numbers_keep_their_spelling(tmp_path: Path) -> None:
+    table = read(write(tmp_path, "t.csv", "id,y,t\n1.1,1E3, 7\n1.10,1000,8\n,NA,9\n"))
+    assert table.frame.dtypes == [pl.Float64, pl.Float64, pl.Int64]
+    assert {name: cells.to_list() for name, cells in table.spelt.items()} == {
+        "id": ["1.1", "1.10", None],
+        "y": ["1E3", "1000", "NA"],
+        "t": [" 7", "8", "9"],
+    }
+
+
+@pytest.mark.parametrize("text", ["0.5\n1\n2\n", "1,2\n3,4\n", "1e3,1e3\n3,4\n", "-1\n\n2\n"])
+def test_a_first_line_of_numbers_is_no_header(tmp_path: Path, text: str) -> None:
+    said = refused(write(tmp_path, "t.csv", text))
+    assert "line 1: the first line must name the columns, but holds numbers only: " in said
+    assert "such as c1" in said
+    assert read(write(tmp_path, "u.csv", "2020,x\n1,2\n")).frame.columns == ["2020", "x"]
+    assert read(write(tmp_path, "v.csv", "2020,\n1,2\n")).frame.columns == ["2020", "column_2"]
+    assert read(write(tmp_path, "w.csv", "nan,inf\n1,2\n")).frame.columns == ["nan", "inf"]
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity"])
+@pytest.mark.parametrize("cell", ["[1, {}]", "{}"])
+def test_what_json_does_not_know_is_named_with_its_line(tmp_path: Path, value: str, cell: str) -> None:
+    rows = ['{"x": [1, 2]}' if "[" in cell else '{"x": 1}', '{"x": ' + cell.format(value) + "}"]
+    said = refused(write(tmp_path, "t.jsonl", "\n".join(rows)))
+    assert f"line 2: {value} is no JSON value; fill it in, or leave the step out" in said

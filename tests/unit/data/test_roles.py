@@ -22,8 +22,9 @@ from elman.model.grammar import parse_source, parse_target
 
 def table(text: str, file: str = "t.csv") -> Table:
     if file.endswith(".csv"):
-        frame, lines = read_delimited(text, ",", file)
-    elif file.endswith(".ts"):
+        frame, lines, spelt = read_delimited(text, ",", file)
+        return Table(frame, file, lines, spelt)
+    if file.endswith(".ts"):
         frame, lines = read_ts(text, file)
     else:
         frame, lines = read_jsonl(text, file)
@@ -332,7 +333,6 @@ BAD = {
         "several text columns are left: a, b.*Write --from text:a",
     ),
     "no text": ("a,b\n1,2\n", "text", "next", {}, None, "no text column is left.*a \\(numbers\\)"),
-    "numbers as text": ("a,b\n1,2\n", "text:a", "next", {}, (None, "a"), "--from series:a"),
     "no numbers": (
         "a,b\nx,y\n",
         "series",
@@ -427,3 +427,29 @@ def test_electricity_transformer() -> None:
     assert ex.targets[0].shape == (17420, 1)
     assert ex.times is not None
     assert set(np.diff(ex.times[0])) == {np.timedelta64(1, "h")}
+
+
+# Numbers as words ---------------------------------------------------------------------------------------------
+
+
+def test_ids_and_labels_are_told_apart_as_they_are_written() -> None:
+    text = "id,x,y\n1.1,0,1E3\n1.1,1,1E3\n1.10,2,1000\n 1.10,3,1000\n"
+    ex = made(text, "series:x", "label:y", id="id")
+    assert ex.ids == ["1.1", "1.10"]
+    assert ex.targets == ["1E3", "1000"]
+    assert [len(one) for one in ex.inputs] == [2, 2]
+
+
+def test_a_text_of_digits_is_a_text() -> None:
+    ex = made("t,y\n12,a\n", "text:t", "label:y")
+    assert ex.inputs == ["12"]
+    assert ex.notes == ["--from text: all cells of t are numbers, read as text; as numbers: --from series:t"]
+    assert made("t,y\n 1.50,a\n07,b\n", "text:t", "label:y").inputs == [" 1.50", "07"]
+
+
+@pytest.mark.parametrize("target", ["next:s", "next:x,s", "future:2:s"])
+def test_what_tells_sequences_apart_is_not_predicted(target: str) -> None:
+    text = "s,t,x\n1,1,5\n1,2,6\n2,1,7\n2,2,8\n"
+    with pytest.raises(InputError, match=r"the column 's' is named by both --to (next|future) and --id; leave it"):
+        made(text, "series:x", target, id="s", time="t")
+    assert made(text, "series:x", "next:t", id="s", time="t").target_columns == ("t",)

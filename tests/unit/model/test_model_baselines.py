@@ -81,6 +81,14 @@ def test_the_season_of_a_slow_wave_is_its_period() -> None:
     assert season_of(series, 120) == 52
 
 
+def test_a_customary_season_beside_a_flat_minimum_is_preferred() -> None:
+    # In these the noise moves the minimum by a step or two.
+    for season, seed in ((52, 1), (52, 7), (24, 5), (24, 11), (96, 14)):
+        steps = np.arange(30 * season)
+        series = np.sin(2 * np.pi * steps / season) + 0.8 * np.random.default_rng(seed).normal(size=len(steps))
+        assert season_of(series, 2 * season - 1) == season
+
+
 def test_bigrams_are_counts_mixed_with_those_of_single_tokens() -> None:
     before, after = np.array([0, 0, 0, 1]), np.array([1, 1, 2, 0])
     # Singles (each plus one, of 3 tokens): 0: 2/7, 1: 3/7, 2: 2/7. After token 0, three pairs: (0,1) twice.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import pickle
 import resource
@@ -298,3 +299,169 @@ def test_what_is_no_model_is_said_to_be_none(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match="no such folder"):
         elman.load(tmp_path / "file")
     shutil.rmtree(tmp_path)
+
+
+# Folders from elsewhere ---------------------------------------------------------------------------------------
+
+
+def _forged(folder: Path, config: dict[str, Any] | None = None, manifest: dict[str, Any] | None = None) -> Path:
+    """Change the settings of a saved model, or its manifest, so that all checksums fit."""
+    data = json.loads((folder / "config.json").read_text())
+    for place, value in (config or {}).items():
+        *path, last = place.split(".")
+        inner = data
+        for name in path:
+            inner = inner[name]
+        inner[last] = value
+    (folder / "config.json").write_text(json.dumps(data))
+    files = {
+        name: {"bytes": len(raw), "sha256": hashlib.sha256(raw).hexdigest()}
+        for name in FILES[::2]
+        for raw in [(folder / name).read_bytes()]
+    }
+    (folder / "manifest.json").write_bytes(_sealed({"format": FORMAT, "files": files, **(manifest or {})}))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("pair", "config", "message"),
+    [
+        ("series-label", {"net.hidden": 10**6}, r"expected \(\d+"),
+        ("series-label", {"net.hidden": 10**30}, r"net\.hidden|no such model"),
+        ("series-label", {"net.hidden": 2**62}, r"no such model can be built"),
+        ("series-label", {"net.layers": 10**9}, r"net\.layers: 1000000000, but there are \d+ tensors"),
+        ("series-label", {"net.layers": 2}, r"trunk.* in the file or in the settings, not in both"),
+        ("series-label", {"net.window": 5, "net.readout": "attention"}, "not in both"),
+        ("series-label", {"net.readout": "every"}, r"config\.json: net\.readout"),
+        ("series-label", {"target": "futur:3"}, r"config\.json: target: .*unknown kind"),
+        ("series-label", {"target": "next"}, "target: does not fit the output"),
+        ("series-label", {"output.classes": ["a"]}, "at least 2"),
+        ("series-label", {"lookback": 3}, "lookback"),
+        ("series-label", {"input.scale": [1.0]}, "input: one mean and one scale a column"),
+        ("series-label", {"input.scale": [1.0, 0.0]}, "input.scale: positive"),
+        ("series-label", {"roles": {"host": "a"}}, "roles: only id and time"),
+        ("series-future:3", {"output.anchors": [0, 2]}, "output.anchors"),
+        ("series-future:3", {"output.anchors": [-1, 0]}, "output.anchors"),
+        ("series-future:3", {"output.margin": [0.1]}, "output.margin"),
+        ("series-future:3", {"output.horizon": 10**12}, "output.horizon"),
+        ("series-future:3", {"output.horizon": 10**9, "target": "future:1000000000"}, r"expected \(\d+"),
+        ("series-number", {"output.mean": []}, "output: one mean and one scale a column"),
+        ("text-next", {"input.vocabulary": []}, "input.vocabulary"),
+        ("text-next", {"output.size": 9}, "output.size"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused_before_memory_is_taken(
+    make: Make, tmp_path: Path, pair: str, config: dict[str, Any], message: str
+) -> None:
+    save_model(make(pair).model(), tmp_path / "m")
+    with pytest.raises(ModelFileError, match=message):
+        load_model(_forged(tmp_path / "m", config))
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        *({"format": other} for other in (0, True, 1.0, "1", None)),
+        *({"files": other} for other in ({}, [], "ab", {"config.json": {}, "model.safetensors": {}})),
+    ],
+)
+def test_a_manifest_says_exactly_what_this_version_writes(make: Make, tmp_path: Path, manifest: dict[str, Any]) -> None:
+    save_model(make("series-label").model(), tmp_path / "m")
+    with pytest.raises(ModelFileError, match=r"manifest\.json: damaged"):
+        load_model(_forged(tmp_path / "m", manifest=manifest))
+
+
+def test_a_manifest_too_deep_to_read_is_damaged(make: Make, tmp_path: Path) -> None:
+    save_model(make("series-label").model(), tmp_path / "m")
+    (tmp_path / "m/manifest.json").write_text("[" * 100_000)
+    with pytest.raises(ModelFileError, match=r"manifest\.json: damaged"):
+        load_model(tmp_path / "m")
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_weights_that_are_not_finite_are_refused(make: Make, tmp_path: Path, value: float) -> None:
+    model = make("series-label").model()
+    with torch.no_grad():
+        model.head.linear.bias[0] = value
+    save_model(model, tmp_path / "m")
+    with pytest.raises(ModelFileError, match=r"model\.safetensors: .*head\.linear\.bias: holds NaN or infinity"):
+        load_model(tmp_path / "m")
+
+
+def test_loading_draws_nothing_of_the_callers(make: Make, tmp_path: Path) -> None:
+    save_model(make("series-label", "lstm").model(), tmp_path / "m")
+    before = torch.get_rng_state()
+    load_model(tmp_path / "m")
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_an_interruption_between_the_renames_brings_the_old_model_back(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: bool
+) -> None:
+    small = make("series-label")
+    save_model(small.model(), tmp_path / "m")
+    real, calls = elman.model.file.os.rename, []
+
+    def rename(source: Any, target: Any) -> None:
+        calls.append(target)
+        if len(calls) == 2:
+            if after:
+                real(source, target)
+            raise KeyboardInterrupt
+        real(source, target)
+
+    monkeypatch.setattr("elman.model.file.os.rename", rename)
+    with pytest.raises(KeyboardInterrupt):
+        save_model(small.model(hidden=12), tmp_path / "m")
+    assert load_model(tmp_path / "m").config.net.hidden == (12 if after else 6)
+    kept = [name for name in _names(tmp_path) if name != "m"]
+    assert len(kept) == (1 if after else 0), "the old model is never deleted on the way out"
+
+
+# What can be saved is known before it is trained --------------------------------------------------------------
+
+
+class Tied(Mine):
+    """A cell whose weight has two names."""
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__(input_size, hidden_size)
+        self.again = self.into.weight
+        self.register_buffer("part", self.into.weight.detach()[:1])
+
+
+class Talker(Mine):
+    """A cell with more than tensors in its state."""
+
+    def get_extra_state(self) -> str:
+        return "words"
+
+    def set_extra_state(self, state: str) -> None:
+        pass
+
+
+def test_tied_weights_are_saved(make: Make, tmp_path: Path) -> None:
+    small = make("series-label", "mine")
+    model = SequenceModel(small.config(), {"mine": Tied}).eval()
+    save_model(model, tmp_path / "m")
+    loaded = load_model(tmp_path / "m", {"mine": Tied})
+    assert torch.equal(_loss(loaded, small), _loss(model, small))
+
+
+def test_what_cannot_be_saved_is_refused_before_the_first_epoch(tmp_path: Path) -> None:
+    rows = [{"x": [float(k % 2), 1.0], "y": "ab"[k % 2]} for k in range(30)]
+    (tmp_path / "t.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    heard: list[object] = []
+    with pytest.raises(InputError, match="_extra_state: str cannot be saved, only tensors can"):
+        elman.train(
+            tmp_path / "t.jsonl",
+            "series:x",
+            "label:y",
+            cell="mine",
+            cells={"mine": Talker},
+            out=tmp_path / "o",
+            listener=heard.append,
+        )
+    assert heard == []
+    assert _names(tmp_path) == ["t.jsonl"]

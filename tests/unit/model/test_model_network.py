@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from elman import InputError, Ragged, Session
+from elman import InputError, LSTMCell, Ragged, Recurrent, Residual, Session
+from elman.core.cells.base import WeightedCell
 from elman.data.batch import Batches
 from elman.model.answers import chances, next_quantiles, quantiles
 from elman.model.feedforward import FeedForward
@@ -241,6 +242,28 @@ def test_a_target_that_is_no_input_is_forecast_in_its_own_units(make: Make) -> N
     model = SequenceModel(config.model_copy(update={"output": out})).eval()
     with torch.inference_mode():
         assert model.answer(small.batch().ragged).abs().max() == 0
+
+
+# How a net is built -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm", "rnn"])
+def test_upper_layers_are_residual_and_recurrent_matrices_start_orthogonal(make: Make, cell: str) -> None:
+    model = SequenceModel(make("series-label", cell).config(layers=3))
+    cells = [stage.cell for stage in model.trunk.stages if isinstance(stage, Recurrent)]
+    assert [isinstance(one, Residual) for one in cells] == [False, True, True]
+    for part in (part for part in model.modules() if isinstance(part, WeightedCell)):
+        for block in part.weight_hh.detach().split(6):
+            torch.testing.assert_close(block @ block.T, torch.eye(6), rtol=0, atol=1e-5)
+
+
+def test_the_forget_gate_of_an_lstm_starts_open(make: Make) -> None:
+    model = SequenceModel(make("series-label", "lstm").config())
+    (cell,) = (part for part in model.modules() if isinstance(part, LSTMCell))
+    assert cell.bias_ih is not None
+    assert cell.bias_hh is not None
+    assert cell.bias_ih[6:12].tolist() == [1.0] * 6
+    assert cell.bias_hh[6:12].tolist() == [0.0] * 6
 
 
 # The feed-forward net -----------------------------------------------------------------------------------------

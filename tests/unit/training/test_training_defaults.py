@@ -53,3 +53,13 @@ def test_epochs_allow_enough_steps_for_small_data(source: str, target: str, coun
     assert made.epochs == epochs
     assert made.patience == max(3, epochs // 4)
     assert _loop(source, target, count, epochs=7).epochs == 7
+
+
+@pytest.mark.parametrize(
+    ("epochs", "patience", "expected"), [(100, None, (100, 25)), (8, None, (8, 3)), (100, 2, (100, 2))]
+)
+def test_patience_is_a_quarter_of_the_epochs_asked_for(
+    epochs: int, patience: int | None, expected: tuple[int, int]
+) -> None:
+    made = _loop("series", "next", 27 * 32, epochs=epochs, patience=patience)
+    assert (made.epochs, made.patience) == expected

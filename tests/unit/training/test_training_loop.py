@@ -24,7 +24,7 @@ from elman.model.kinds.series import SeriesIn
 from elman.model.kinds.text import TextIn, TokenOut
 from elman.model.network import ModelConfig, NetConfig, SequenceModel
 from elman.run import Run
-from elman.training.loop import DivergedError, Epoch, History, Step, fit, mean_loss
+from elman.training.loop import DivergedError, Epoch, History, Step, _optimiser, fit, mean_loss
 from elman.training.scores import METRICS
 from elman.training.settings import LoopSettings
 
@@ -328,3 +328,40 @@ def test_training_on_a_stream_hands_the_state_on() -> None:
     fit(model, data, data, _settings(epochs=1, batch=2, lr=1e-12), heard.append)
     sums = [event.loss * event.step for event in heard if isinstance(event, Step)]
     assert np.diff([0.0, *sums]) == pytest.approx(expected, rel=1e-4)
+
+
+def test_every_chunk_of_a_stream_draws_its_masks_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = torch.randint(2, 8, (101,), generator=torch.Generator().manual_seed(0))
+    model, data, renewed = _writer("lstm"), StreamSet(tokens[:-1], tokens[1:], 10), []
+    real = model.trunk.renew
+
+    def renew(state: Any) -> Any:
+        renewed.append(state)
+        return real(state)
+
+    monkeypatch.setattr(model.trunk, "renew", renew)
+    fit(model, data, data, _settings(epochs=2, batch=2))
+    # Five chunks an epoch; the first goes on from nothing.
+    assert len(renewed) == 2 * 4
+    assert all(state is not None for state in renewed)
+
+
+# Steps --------------------------------------------------------------------------------------------------------
+
+
+def test_no_step_is_taken_on_a_gradient_that_is_not_finite() -> None:
+    model = _model()
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    model.head.linear.weight.register_hook(lambda gradient: gradient * math.nan)
+    with pytest.raises(DivergedError, match="epoch 1, step 1"):
+        fit(model, _noise(40, 0), _noise(8, 1), _settings())
+    assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
+
+
+def test_matrices_are_decayed_and_biases_are_not() -> None:
+    model = _model()
+    groups = _optimiser(model, _settings(weight_decay=0.3)).param_groups
+    decay = {id(weight): group["weight_decay"] for group in groups for weight in group["params"]}
+    assert {name: decay[id(weight)] for name, weight in model.named_parameters()} == {
+        name: 0.0 if "bias" in name else 0.3 for name, _ in model.named_parameters()
+    }

@@ -99,6 +99,17 @@ def test_the_error_of_a_forecast_is_told_by_step_and_in_the_datas_units() -> Non
     assert found.values["mae_units"] == pytest.approx(2 * (1 + 3 + 2 + 4) / 4)
 
 
+def test_columns_of_different_units_have_no_error_in_units() -> None:
+    out = NumberOut(columns=["m", "kg"], mean=[0.0, 0.0], scale=[2.0, 1000.0])
+    model = _fix(_model("number", out), [0.0] * 14)
+    target = torch.tensor([[[1.0, 3.0]], [[-2.0, 0.0]]])
+    found = score(model, ExampleSet(_inputs(2), target), 2, "cpu")
+    assert "mae_units" not in found.values
+    assert found.values["mae"] == pytest.approx(6 / 4)
+    assert found.by_step is not None
+    assert found.by_step.tolist() == pytest.approx([6 / 4])
+
+
 def test_baselines_of_a_forecast_are_in_the_same_units() -> None:
     out = NumberOut(columns=["x"], mean=[0.0], scale=[2.0], horizon=2, anchors=[0])
     wave = torch.tensor([0.0, 1.0, 2.0, 1.0]).repeat(12)[:, None]

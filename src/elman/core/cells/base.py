@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from elman.core.errors import InputError
-from elman.core.state import State
+from elman.core.state import State, adopt, check_state
 
-__all__ = ["Cell", "GatedCell", "Kernel", "WeightedCell", "check_input", "settle", "view_of"]
+__all__ = ["Cell", "GatedCell", "Kernel", "WeightedCell", "check_input", "settle", "view_of", "whole_number"]
 
 C = TypeVar("C", bound="Cell")
 M = TypeVar("M", bound=nn.Module)
@@ -75,6 +76,22 @@ class Cell(nn.Module, ABC):
     @abstractmethod
     def step(self, p: Any, state: State) -> tuple[Tensor, State]:
         """Map one step's ``p_t (B, *)`` and the state to the output ``y_t (B, *)`` and the next state."""
+
+    def forward(self, x: Tensor, state: State = None) -> tuple[Tensor, State]:
+        """One step by itself, ``cell(x, state)``: x ``(B, *)`` and a state (None: the initial one) to y and the next.
+
+        Unlike ``torch.nn.GRUCell`` it returns the output as well as the state. For sequences use :func:`elman.unfold`,
+        which projects all steps at once.
+
+        Raises:
+            InputError: x or the state has the wrong shape.
+        """
+        form = self.initial_state(len(x), x)
+        if state is not None:
+            check_state(state, form)
+        state = form if state is None else adopt(state, form)
+        ready = settle(self).resolve(state)
+        return ready.step(_first_step(ready.project(ready.draw(x[None]))), state)
 
     def observe(self, p: Any, state: State) -> tuple[Tensor, State, dict[str, Tensor]]:
         """``step`` and the named gates ``(B, *)`` that it passed through; a plain cell names none."""
@@ -163,9 +180,7 @@ class WeightedCell(GatedCell):
 
     def __init__(self, input_size: int, hidden_size: int, *, bias: bool, recurrent_size: int) -> None:
         super().__init__()
-        for name, size in (("input_size", input_size), ("hidden_size", hidden_size)):
-            if not isinstance(size, int) or size < 1:
-                raise InputError(f"{name}: expected a whole number of at least 1, got {size!r}")
+        input_size, hidden_size = whole_number("input_size", input_size), whole_number("hidden_size", hidden_size)
         self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
         rows = len(self.GATES) * hidden_size
         self.weight_ih = nn.Parameter(torch.empty(rows, input_size))
@@ -193,6 +208,24 @@ class WeightedCell(GatedCell):
         return f"{self.input_size}, {self.hidden_size}" + ("" if self.bias else ", bias=False")
 
 
+def whole_number(name: str, value: int, least: int = 1) -> int:
+    """A size as an int, from anything that is a whole number (NumPy's too); raise :class:`InputError` for the rest."""
+    try:
+        size = operator.index(value)
+    except TypeError:
+        size = least - 1
+    if size < least:
+        raise InputError(f"{name}: expected a whole number of at least {least}, got {value!r}")
+    return size
+
+
+def _first_step(p: Any) -> Any:
+    """The first step of what ``project`` made: a tensor ``(T, B, *)``, None, or a tuple of such."""
+    if p is None or isinstance(p, Tensor):
+        return None if p is None else p[0]
+    return tuple(_first_step(part) for part in p)
+
+
 def check_input(x: Tensor, weight_ih: Tensor) -> None:
     """Raise :class:`InputError` for an x that has no product with ``weight_ih (G*H, D)``."""
     if x.dim() != 3 or x.shape[-1] != weight_ih.shape[1]:
@@ -203,7 +236,18 @@ def check_input(x: Tensor, weight_ih: Tensor) -> None:
 
 
 def settle(module: M) -> M:
-    """The module itself, or where a tensor in it is parametrised, a view that has each of them computed once."""
+    """The module itself, or where a tensor in it is parametrised, a view that has each of them computed once.
+
+    Raises:
+        InputError: a cell has forward pre-hooks (those of pruning and of the older weight_norm compute a weight); they
+            run when a module is called, and an unfold calls none, so the weight would be a stale one.
+    """
+    for part in module.modules():
+        if isinstance(part, Cell) and part._forward_pre_hooks:
+            raise InputError(
+                f"{type(part).__name__}: forward pre-hooks (torch.nn.utils.prune, the older weight_norm) do not run in "
+                "an unfold; use torch.nn.utils.parametrize or parametrizations.weight_norm, or prune.remove first"
+            )
     if not any(parametrize.is_parametrized(part) for part in module.modules()):
         return module
     parts = {name: part and settle(part) for name, part in module._modules.items() if name != "parametrizations"}

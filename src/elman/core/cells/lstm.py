@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from elman.core.cells.base import Kernel, WeightedCell
+from elman.core.cells.base import Kernel, WeightedCell, whole_number
 from elman.core.errors import InputError
 
 __all__ = ["LSTMCell", "LSTMState"]
@@ -49,7 +49,9 @@ class LSTMCell(WeightedCell):
     GATES = ("i", "f", "g", "o")
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, proj_size: int = 0) -> None:
-        if proj_size < 0 or proj_size >= hidden_size:
+        hidden_size = whole_number("hidden_size", hidden_size)
+        proj_size = whole_number("proj_size", proj_size, 0)
+        if proj_size >= hidden_size:
             raise InputError(f"proj_size: expected 0 (none) or less than hidden_size={hidden_size}, got {proj_size}")
         super().__init__(input_size, hidden_size, bias=bias, recurrent_size=proj_size or hidden_size)
         self.proj_size = proj_size

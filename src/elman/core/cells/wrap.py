@@ -29,6 +29,7 @@ __all__ = [
     "Zoneout",
     "add_input",
     "describe",
+    "renewed",
 ]
 
 W = TypeVar("W", bound="Wrapper")
@@ -272,6 +273,27 @@ class WeightDrop(_Dropping):
 
     def kernel(self) -> Kernel | None:
         return self.cell.kernel() if self.true_to_kernel else None
+
+
+def renewed(cell: Cell, state: State) -> State:
+    """The state of a cell with newly drawn masks; what it remembers stays."""
+    if not _masked(state):
+        return state
+    like = next(leaf for leaf in leaves(state) if leaf.is_floating_point())
+    return _with_masks(state, cell.initial_state(len(like), like))
+
+
+def _masked(state: State) -> bool:
+    return isinstance(state, Dropped) or (isinstance(state, tuple) and any(_masked(part) for part in state))
+
+
+def _with_masks(state: State, fresh: State) -> State:
+    if isinstance(state, Dropped):
+        return Dropped(_with_masks(state.state, fresh.state), fresh.mask)
+    if not isinstance(state, tuple):
+        return state
+    parts = [_with_masks(own, new) for own, new in zip(state, fresh, strict=True)]
+    return tuple(parts) if type(state) is tuple else type(state)(*parts)
 
 
 def describe(cell: Cell) -> str:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from elman.core.cells.base import Cell
+from elman.core.cells.wrap import renewed
 from elman.core.engines.memory import Memory
 from elman.core.errors import InputError
 from elman.core.ragged import Ragged
@@ -38,6 +39,9 @@ class Recurrent(Stage):
 
     def forward(self, ragged: Ragged, state: State = None) -> tuple[Ragged, State]:
         return unfold(self.cell, ragged, state, engine=self.engine, memory=self.memory, reverse=self.reverse)
+
+    def renew(self, state: State) -> State:
+        return renewed(self.cell, state)
 
     def extra_repr(self) -> str:
         return f"reverse={self.reverse}, engine={self.engine!r}, memory={self.memory}"
@@ -72,6 +76,9 @@ class Bidirectional(Stage):
         ahead, ended = self.ahead(ragged, before[0])
         back, began = self.back(ragged, before[1])
         return ragged.with_values(torch.cat([ahead.values, back.values], dim=-1)), (ended, began)
+
+    def renew(self, state: State) -> State:
+        return None if state is None else (self.ahead.renew(state[0]), self.back.renew(state[1]))
 
 
 class Stack(Stage):

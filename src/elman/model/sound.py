@@ -1,0 +1,83 @@
+"""Whether a model that came from elsewhere hangs together, before memory is taken for it."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from elman.core.errors import InputError, ModelFileError
+from elman.model.grammar import parse_target
+from elman.model.kinds.label import LabelOut
+from elman.model.kinds.number import NumberOut
+from elman.model.kinds.series import SeriesIn
+from elman.model.kinds.text import TextIn, TokenOut
+from elman.model.network import CELLS, Cells, ModelConfig, SequenceModel
+
+__all__ = ["check_config", "check_weights"]
+
+
+def check_config(config: ModelConfig) -> None:
+    """Raise :class:`ModelFileError` for settings that fit their schema but not one another."""
+    kind, out = config.input, config.output
+    try:
+        target = parse_target(config.target)
+    except InputError as error:
+        raise ModelFileError(f"target: {error}") from error
+    names = {LabelOut: ("label",), TokenOut: ("next",), NumberOut: ("number", "next", "future")}
+    _need(target.kind in names[type(out)] and not target.columns, "target: does not fit the output")
+    _need(config.source == kind.kind, "source: does not fit the input")
+    _need((target.kind == "next") == (config.net.readout == "every"), "net.readout: does not fit the target")
+    _need((config.lookback >= 1) == (target.kind == "future"), "lookback: belongs to a forecast, at least 1")
+    _need(set(config.roles) <= {"id", "time"}, "roles: only id and time")
+    if isinstance(kind, TextIn):
+        _need(len(kind.vocabulary) >= 2, "input.vocabulary: at least 2 tokens")
+    else:
+        _check_scale("input", kind.columns, kind.mean, kind.scale)
+    if isinstance(out, LabelOut):
+        _need(len(out.classes) >= 2, "output.classes: at least 2")
+    elif isinstance(out, TokenOut):
+        _need(isinstance(kind, TextIn) and out.size == kind.width, "output.size: not that of the vocabulary")
+    else:
+        _check_scale("output", out.columns, out.mean, out.scale)
+        wide = kind.width if isinstance(kind, SeriesIn) else 0
+        inside = all(0 <= anchor < wide for anchor in out.anchors)
+        _need(out.horizon == (target.horizon or 1), "output.horizon: not that of the target")
+        _need(len(out.anchors) in (0, len(out.columns)) and inside, "output.anchors: one input channel a column")
+        _need(len(out.margin) in (0, len(out.columns) * out.horizon), "output.margin: one number a step and column")
+
+
+def check_weights(config: ModelConfig, cells: Cells, weights: dict[str, Tensor]) -> None:
+    """Raise :class:`ModelFileError` unless tensors have the names and shapes that the settings ask for, and are finite.
+
+    The model to compare with is built without memory (on torch's ``meta`` device), so that a few bytes of settings
+    cannot ask for terabytes.
+    """
+    _need(config.net.layers <= len(weights), f"net.layers: {config.net.layers}, but there are {len(weights)} tensors")
+    try:
+        with torch.device("meta"):
+            wanted = {name: tuple(tensor.shape) for name, tensor in SequenceModel(config, cells).state_dict().items()}
+    except (RuntimeError, OverflowError, TypeError, InputError) as error:
+        if config.net.cell in CELLS:
+            raise ModelFileError(f"net: no such model can be built ({str(error).splitlines()[0]})") from error
+        if isinstance(error, InputError):
+            raise
+        # A cell of the user's own need not know how to be built without memory; it is trusted.
+        wanted = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    odd = sorted(wanted.keys() ^ weights.keys())
+    _need(not odd, f"{', '.join(odd[:3])}: in the file or in the settings, not in both")
+    for name, tensor in weights.items():
+        _need(tuple(tensor.shape) == wanted[name], f"{name}: {tuple(tensor.shape)}, expected {wanted[name]}")
+        _need(bool(torch.isfinite(tensor).all()), f"{name}: holds NaN or infinity")
+
+
+def _check_scale(side: str, columns: list[str], mean: list[float], scale: list[float]) -> None:
+    _need(len(columns) == len(mean) == len(scale) > 0, f"{side}: one mean and one scale a column")
+    _need(all(math.isfinite(m) for m in mean), f"{side}.mean: not finite")
+    _need(all(0 < s < math.inf for s in scale), f"{side}.scale: positive numbers only")
+
+
+def _need(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise ModelFileError(otherwise)
