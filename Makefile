@@ -52,7 +52,7 @@ sanitize: $(READY)
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cmake -S . -B $(SANITIZED) -G Ninja -DCMAKE_BUILD_TYPE=Release \
 	    -DELMAN_SANITIZE=ON -DPython_EXECUTABLE="$(CURDIR)/$(PY)" -DSKBUILD_SABI_COMPONENT= > /dev/null
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cmake --build $(SANITIZED)
-	@LD_PRELOAD="$$($(or $(CXX),g++) -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0 \
+	@LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libstdc++.so)" ASAN_OPTIONS=detect_leaks=0 \
 	    ELMAN_NATIVE_FILE="$$(ls $(CURDIR)/$(SANITIZED)/_native*.so)" \
 	    $(PY) -m pytest -q tests/native tests/laws/test_laws.py tests/unit/live -k 'not compiled and not fork and not environment'
 

@@ -1,5 +1,5 @@
 // Python's view of kernels.h, and nothing else: no mathematics here. Buffers come as addresses (0 is null) and
-// sizes that engines/native.py has checked; only the lengths, which it would have to read, are checked here.
+// sizes that engines/operators.py has checked; only the lengths, which it would have to read, are checked here.
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
 

@@ -106,7 +106,7 @@ std::int64_t row_width(const Kernels<Real> &kernels, std::int64_t H) {
 template <class Real>
 const Kernels<Real> *kernels(const std::string &name);
 
-// Names that kernels() knows here, the fastest first, separated by one space.
+// Names that kernels() knows here, separated by one space: the fastest first, at the end those that only tests use.
 std::string kernel_names();
 
 template <class Real>

@@ -1,6 +1,6 @@
 // What a cell does between its products, forward and backward, one row of H units at a time.
 //
-// A row of blocks is H' = lane_multiple(H) numbers a block. On entry to forward it holds pre-activations, on
+// A row of blocks is H' = padded(H) numbers a block. On entry to forward it holds pre-activations, on
 // return the gates, from which backward makes the gradients of the pre-activations:
 //
 //     Elman   [a]          h = f(a)                                 (a is not kept: backward reads h)

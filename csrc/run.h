@@ -13,7 +13,7 @@
 namespace elman::ELMAN_ISA {
 
 constexpr std::int64_t kChunkBytes = 192 * 1024;  // of the second-level cache, for one chunk's rows of blocks
-constexpr std::int64_t kSumsSteps = 128;          // least steps of a chunk in backward: dW is read and written in each
+constexpr std::int64_t kSumsSteps = 128;          // least rows of a chunk in backward: dW is read and written in each
 
 template <class Real>
 constexpr std::int64_t padded(std::int64_t H) {

@@ -72,9 +72,11 @@ using Region = void (*)(void (*)(void *), void *, unsigned threads, unsigned fla
 
 std::atomic<bool> forked{false};
 
+// Registered when the library is loaded, since torch may have made its pool before this one was ever asked for.
+const int watching = pthread_atfork(nullptr, nullptr, [] { forked = true; });
+
 Region find_pool() {
-    pthread_atfork(nullptr, nullptr, [] { forked = true; });
-    return reinterpret_cast<Region>(dlsym(RTLD_DEFAULT, "GOMP_parallel"));
+    return watching == 0 ? reinterpret_cast<Region>(dlsym(RTLD_DEFAULT, "GOMP_parallel")) : nullptr;
 }
 
 bool on_pool(Work &work) {

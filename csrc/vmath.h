@@ -5,8 +5,8 @@
 //     tanh(x)    = m / (m + 2),      m = e^{2x} - 1 = 2^n (e^r - 1) + (2^n - 1)
 //     sigmoid(x) = 1 / (1 + e^{-x})
 //
-// m keeps its relative accuracy near zero, so tanh does; |tanh| <= 1 always. Measured over all of float:
-// absolute error below 2e-7 (tests/native). NaN stays NaN; infinities give the limits.
+// m keeps its relative accuracy near zero, so tanh does; |tanh| <= 1 always. Absolute error below 2e-7 in
+// float (tests/native). NaN stays NaN; infinities give the limits.
 #pragma once
 
 #include "simd.h"

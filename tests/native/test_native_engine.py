@@ -267,7 +267,7 @@ def _set(place: int, value: Any) -> Any:
         (_set(7, torch.tensor([5, 2, 1], dtype=torch.int32)), "lengths: expected int64"),
         (_set(7, torch.tensor([5, 6, 1])), "lengths: expected values from 0 to T=5, got 6"),
         (_set(7, torch.tensor([5, -1, 1])), "lengths: expected values from 0 to T=5, got -1"),
-        (_set(8, 9), "expected x"),
+        (_set(8, 9), "expected a cell from"),
         (_set(11, "sse9"), "no kernels 'sse9' here; there are: auto "),
     ],
 )
@@ -315,3 +315,47 @@ def test_a_cell_that_overrides_its_step_loses_the_kernel() -> None:
     assert Seven(3, 4).kernel() is None
     assert type("Same", (GRUCell,), {})(3, 4).kernel() is not None
     assert leaves(GRUCell(3, 4).initial_state(1, torch.zeros(()))) != []
+
+
+@pytest.mark.parametrize("name", kernel_names())
+@pytest.mark.parametrize("function", ["tanh", "sigmoid"])
+def test_error_of_the_functions(function: str, name: str) -> None:
+    for dtype, bound in ((torch.float32, 2e-7), (torch.float64, 1e-15)):
+        cell = ElmanCell(1, 1, function, bias=False).to(dtype)
+        with torch.no_grad():
+            cell.weight_ih.fill_(1)
+            cell.weight_hh.fill_(0)
+        near = torch.logspace(-30, 2, 4001, dtype=dtype)
+        x = torch.cat([-near, torch.zeros(1, dtype=dtype), near, torch.linspace(-25, 25, 20001, dtype=dtype)])
+        with kernels(name):
+            y = unfold(cell, Ragged(x[None, :, None]), engine="native")[0].values[0, :, 0]
+        true = getattr(torch, function)(x.double())
+        assert (y.double() - true).abs().max() < bound
+        if function == "tanh":
+            relative = ((y.double() - true) / true)[x != 0].abs()
+            assert relative.max() < 4 * bound
+            assert y.abs().max() <= 1
+
+
+def test_backward_refuses_what_forward_did_not_give() -> None:
+    arguments = _arguments("lstm", torch.tensor([5, 0, 2]))
+    y, _, _, gates, cells = (out.detach() for out in torch.ops.elman.sequence(*arguments))
+    plain = [part.detach() if isinstance(part, Tensor) else part for part in arguments]
+    good: dict[str, Any] = {"dy": torch.zeros(5, 3, 6), "dh": None, "dc": None, "y": y, "gates": gates, "cells": cells}
+
+    def run(**changed: Any) -> Any:
+        given = {**good, **changed}
+        first, last = [given[name] for name in ("dy", "dh", "dc")], [given[name] for name in ("y", "gates", "cells")]
+        return torch.ops.elman.sequence_backward(*first, *plain[:8], *last, 3, False, "auto", [True] * 7)
+
+    run()
+    for name, wrong in {
+        "dy": torch.zeros(5, 3, 5),
+        "dh": torch.zeros(2, 6),
+        "dc": torch.zeros(3, 6).double(),
+        "y": torch.zeros(4, 3, 6),
+        "gates": gates[:-1],
+        "cells": cells[:, :-1],
+    }.items():
+        with pytest.raises(InputError, match=f"sequence_backward: {name}: expected"):
+            run(**{name: wrong})

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from elman.bench.cases import Case, Data
 from elman.bench.peers import Call, contenders
-from elman.core.engines.operators import kernel_names, rates
+from elman.core.engines.operators import kernels_in_use, rates
 from elman.core.errors import ElmanError
 
 __all__ = ["Machine", "ParityError", "Result", "machine", "measure"]
@@ -148,12 +148,11 @@ class Machine:
 def machine(threads: int) -> Machine:
     """Look the machine up and measure its ceilings."""
     arithmetic, *reads = rates(threads, (16 << 10, 256 << 10, 8 << 20))
-    names = kernel_names()
     about = {
         "processor": _processor(),
         "system": f"{platform.system()} {platform.machine()}",
         "threads": threads,
-        "kernels": names[0] if names else "none",
+        "kernels": kernels_in_use(),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "date": datetime.date.today().isoformat(),

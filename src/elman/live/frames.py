@@ -29,6 +29,7 @@ class Frames:
     def __init__(self, stage: Stage, kernels: list[Kernel], batch: int) -> None:
         weight = kernels[0].weights[0]
         form = stage.initial_state(batch, weight)
+        self._first = leaves(form)
         self._buffers = [torch.zeros_like(leaf) for leaf in leaves(form)]
         self.state: State = replace_leaves(form, self._buffers)
         """The state, overwritten by every step."""
@@ -57,11 +58,7 @@ class Frames:
 
     def take(self, state: State) -> None:
         """Go on from another state; None is the first one."""
-        if state is None:
-            for own in self._buffers:
-                own.zero_()
-            return
-        for own, given in zip(self._buffers, leaves(state), strict=True):
+        for own, given in zip(self._buffers, self._first if state is None else leaves(state), strict=True):
             own.copy_(given)
 
     def step(self, frame: Tensor) -> Tensor:
@@ -92,4 +89,6 @@ def _kernel(stage: Stage) -> Kernel | None:
     if kernel is None or kernel.residual:
         return None
     weight = kernel.weights[0]
+    if weight.dtype not in (torch.float32, torch.float64):  # whatever autocast would allow
+        return None
     return None if NativeEngine().refusal(cell, Request(weight.dtype, weight.device)) else kernel

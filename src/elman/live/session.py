@@ -13,8 +13,7 @@ from torch import Tensor, nn
 
 from elman.core.cells.base import Cell
 from elman.core.errors import InputError
-from elman.core.layers.accelerate import accelerate
-from elman.core.layers.drop_in import DropIn
+from elman.core.layers.accelerate import adopted
 from elman.core.layers.stack import Recurrent, Stack
 from elman.core.ragged import Ragged
 from elman.core.stage import Stage
@@ -133,15 +132,17 @@ def _stage(model: Stage | Cell | nn.RNNBase) -> Stage:
         return Recurrent(model)
     if not isinstance(model, nn.RNNBase):
         raise InputError(f"model: expected a cell, a stage, or an RNN, LSTM or GRU, got {type(model).__name__}")
-    if not isinstance(model, DropIn):
-        model = copy.deepcopy(model)
-        accelerate(model)
-    if not isinstance(model, DropIn) or model.bidirectional:
+    layers = adopted(model)
+    if layers is None:
+        raise InputError(
+            f"model: {type(model).__name__} is a class of its own; give its cells: Stack.of([GRUCell(...)])"
+        )
+    if layers.bidirectional:
         raise InputError(
             f"model: {model} reads the whole sequence before its first output, so it cannot stream; use a "
             "one-directional model"
         )
-    return Stack.of([model.cell(layer) for layer in range(model.num_layers)])
+    return Stack.of([layers.cell(layer) for layer in range(layers.num_layers)])
 
 
 def _seal(head: dict[str, Any], body: bytes) -> bytes:

@@ -198,3 +198,11 @@ def test_an_accelerated_model_compiles() -> None:
     accelerate(model)
     for got, wanted in zip(torch.compile(model, fullgraph=True, backend="aot_eager")(seen), expected, strict=True):
         torch.testing.assert_close(got, wanted)
+
+
+def test_restore_leaves_classes_that_torch_has_not() -> None:
+    class Own(elman.GRU):
+        """Somebody's own."""
+
+    model = nn.Sequential(Own(3, 4))
+    assert [(swap.done, "a class of its own" in swap.reason) for swap in restore(model)] == [(False, True)]

@@ -272,3 +272,34 @@ def test_snapshots_sealed_by_others_are_refused() -> None:
         with pytest.raises(InputError, match="snapshot: "):
             session.restore(_seal(head, rest))
     session.restore(_seal(good, body))
+
+
+class Warm(GRUCell):
+    """A GRU that does not begin at zero."""
+
+    def initial_state(self, batch: int, like: Tensor) -> Tensor:
+        return like.new_full((batch, self.hidden_size), 0.5)
+
+
+def test_a_first_step_begins_where_the_cell_does() -> None:
+    model, x = Warm(4, 6), _frames()
+    whole = Session(model).push(x)
+    session = Session(model)
+    compare("stream", {"y": torch.stack([session.step(frame).clone() for frame in x])}, {"y": whole})
+    session.reset()
+    compare("stream", {"y": session.step(x[0]).clone()}, {"y": whole[0]})
+
+
+def test_layers_without_a_native_step_stream_too() -> None:
+    x = _frames()
+    for layer in (nn.LSTM(4, 6, proj_size=2), nn.GRU(4, 6).bfloat16()):
+        given = x.to(layer.weight_ih_l0.dtype)
+        with torch.autocast("cpu", torch.bfloat16, enabled=layer.weight_ih_l0.dtype == torch.bfloat16):
+            session = Session(layer)
+            assert torch.stack([session.step(frame) for frame in given]).shape == (9, 2 if layer.proj_size else 6)
+
+    class Own(nn.GRU):
+        """Somebody's own."""
+
+    with pytest.raises(InputError, match="Own is a class of its own"):
+        Session(Own(4, 6))

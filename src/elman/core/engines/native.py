@@ -1,7 +1,7 @@
 """elman's own kernels in C++: whole sequences in one call, any lengths, both directions of time.
 
 Weights are packed in every call and nothing is kept between calls, so weights may change by any means. First-order
-reverse mode only. Under autocast everything is cast to float32.
+reverse mode only. Under autocast the lower precisions are cast to float32.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from elman.core.cells.base import Kernel
+from elman.core.engines.buffers import address, broadcast, check_inputs, check_kept, lined_up, whole
 from elman.core.errors import EngineError, InputError
 
 try:
@@ -24,7 +25,19 @@ try:
 except ImportError:  # built without a compiler, or for another Python: the other engines do the work
     BUILT = False
 
-__all__ = ["ALL", "BUILT", "KINDS", "NOTHING", "STATES", "Frame", "kernel_names", "kernels", "rates", "sequence"]
+__all__ = [
+    "ALL",
+    "BUILT",
+    "KINDS",
+    "NOTHING",
+    "STATES",
+    "Frame",
+    "kernel_names",
+    "kernels",
+    "kernels_in_use",
+    "rates",
+    "sequence",
+]
 
 
 class Kind(NamedTuple):
@@ -70,12 +83,19 @@ def kernels(name: str) -> Iterator[None]:
 
 
 def _known(argument: str, name: str) -> str:
-    if BUILT and name != "auto" and name not in kernel_names():
+    if name != "auto" and not BUILT:
+        raise InputError(f"{argument}: '{name}' was named, but the native core is not there; see elman.native_info")
+    if name != "auto" and name not in kernel_names():
         raise InputError(f"{argument}: unknown name '{name}'. Known here: auto, {', '.join(kernel_names())}")
     return name
 
 
 _forced = _known("ELMAN_KERNELS", os.environ.get("ELMAN_KERNELS", "auto"))
+
+
+def kernels_in_use() -> str:
+    """The name of the kernels that run now: those named, or the fastest; ``none`` without the native core."""
+    return (kernel_names() or ["none"])[0] if _forced == "auto" else _forced
 
 
 def rates(threads: int, sizes: tuple[int, ...]) -> list[float]:
@@ -98,7 +118,7 @@ def sequence(*inputs: Any) -> tuple[Tensor, ...]:
 
 
 def _plain(tensors: tuple[Any, ...]) -> bool:
-    """Whether nobody watches or replaces operators, so that the one here may be left out (10 us a call)."""
+    """Whether nobody watches or replaces operators, so that the one here may be left out (some 40 us a call)."""
     return not (
         torch.compiler.is_compiling()
         or torch.is_autocast_enabled("cpu")
@@ -119,10 +139,14 @@ class Frame:
 
     def __init__(self, kernel: Kernel, batch: int) -> None:
         kind, weight = KINDS[kernel.mode], kernel.weights[0]
-        parts = [None if w is None else w.detach().contiguous() for w in (*kernel.weights, None, None)[:4]]
+        state = weight.new_empty(batch, kernel.weights[1].shape[1])
+        x = weight.new_empty(1, batch, weight.shape[1])
+        padded: Any = (*kernel.weights, None, None)[:4]
+        _check(kind.number, x, state, state if kind.number == _LSTM else None, *padded, None)
+        parts = [None if w is None else w.detach().contiguous() for w in padded]
         width, hidden = weight.shape[1], kernel.weights[1].shape[1]
         sizes = (1, batch, width, hidden, 0, False, 0, 0, 0, 0, 0)
-        told: list[Any] = [kind.number, *sizes, *(_address(part) for part in parts), 0, 0, 0, 1]
+        told: list[Any] = [kind.number, *sizes, *(address(part) for part in parts), 0, 0, 0, 1]
         call = _native.Call(*told)
         make = _native.FrameFloat if weight.dtype == torch.float32 else _native.FrameDouble
         self.step = make(_forced, call).step
@@ -145,6 +169,10 @@ _Out = tuple[Tensor, ...]
 
 def _buffers(x: Tensor, h0: Tensor, tokens: int, cell: int, keep: int, kernels: str) -> _Out:
     """y, the final h and c, and for ``tokens`` real steps gates and cells; all of them fresh."""
+    return tuple(x.new_empty(size) for size in _sizes(x, h0, tokens, cell, keep, kernels))
+
+
+def _sizes(x: Tensor, h0: Tensor, tokens: int, cell: int, keep: int, kernels: str) -> tuple[tuple[int, ...], ...]:
     steps, batch = x.shape[:2]
     hidden, lstm = h0.shape[1], cell == _LSTM
     kind = _BY_NUMBER[cell]
@@ -152,8 +180,7 @@ def _buffers(x: Tensor, h0: Tensor, tokens: int, cell: int, keep: int, kernels: 
     room = (hidden + room - 1) // room * room
     gates = (tokens, kind.blocks * room) if keep == ALL and kind.blocks > 1 else (0,)
     cells = (tokens, room) if keep and lstm else (0,)
-    ends = (batch, hidden), (batch, hidden) if lstm else (0,)
-    return tuple(x.new_empty(size) for size in ((steps, batch, hidden), *ends, gates, cells))
+    return (steps, batch, hidden), (batch, hidden), (batch, hidden) if lstm else (0,), gates, cells
 
 
 @torch.library.impl(_LIBRARY, "sequence", "CPU")
@@ -171,13 +198,13 @@ def _forward(
     keep: int,
     kernels: str,
 ) -> _Out:
-    _check(x, h0, c0, w_ih, w_hh, b_ih, b_hh, lengths, cell)
+    _check(cell, x, h0, c0, w_ih, w_hh, b_ih, b_hh, lengths)
     tokens = x.shape[0] * x.shape[1] if lengths is None else int(lengths.sum())
     out = _buffers(x, h0, tokens, cell, keep, kernels)
-    inputs = [_lined_up(x), *(_whole(t) for t in (h0, c0, w_ih, w_hh, b_ih, b_hh, lengths))]
+    inputs = [lined_up(x), *(whole(t) for t in (h0, c0, w_ih, w_hh, b_ih, b_hh, lengths))]
     call = _call(inputs, (out[0], out[3], out[4]), cell, reverse)
     run = _native.forward_float if x.dtype == torch.float32 else _native.forward_double
-    run(kernels, call, _address(out[1]), _address(out[2]))
+    run(kernels, call, address(out[1]), address(out[2]))
     return out
 
 
@@ -202,12 +229,17 @@ def _backward(
     kernels: str,
     wanted: list[bool],
 ) -> _Out:
-    inputs = [_lined_up(x), *(_whole(t) for t in (h0, c0, w_ih, w_hh, b_ih, b_hh, lengths))]
+    _check(cell, x, h0, c0, w_ih, w_hh, b_ih, b_hh, lengths)
+    tokens = x.shape[0] * x.shape[1] if lengths is None else int(lengths.sum())
+    sizes = _sizes(x, h0, tokens, cell, ALL if gates.numel() else STATES, kernels)
+    named = dict(zip(("y", "dh", "dc", "gates", "cells"), sizes, strict=True)) | {"dy": sizes[0]}
+    check_kept(x, named, {"y": y, "gates": gates, "cells": cells, "dy": dy, "dh": dh, "dc": dc})
+    inputs = [lined_up(x), *(whole(t) for t in (h0, c0, w_ih, w_hh, b_ih, b_hh, lengths))]
     call = _call(inputs, (y, gates, cells), cell, reverse)
     out = _gradients(x, h0, c0, w_ih, w_hh, b_ih, b_hh, wanted)
-    dy, strides = (None, (0, 0)) if dy is None else _broadcast(dy)
-    dh, dc = _whole(dh), _whole(dc)
-    back = _native.Back(_address(dy), *strides, _address(dh), _address(dc), *(_address(t) for t in out))
+    dy, strides = (None, (0, 0)) if dy is None else broadcast(dy)
+    dh, dc = whole(dh), whole(dc)
+    back = _native.Back(address(dy), *strides, address(dh), address(dc), *(address(t) for t in out))
     run = _native.backward_float if x.dtype == torch.float32 else _native.backward_double
     run(kernels, call, back)
     return out
@@ -287,71 +319,18 @@ torch.library.register_autograd("elman::sequence_backward", _no_second_order, se
 torch.library.register_autocast("elman::sequence", "cpu", torch.float32, lib=_LIBRARY)
 
 
-# ---------------------------------------------------------------- buffers
-
-
-def _address(tensor: Tensor | None) -> int:
-    return 0 if tensor is None else tensor.data_ptr()  # 0, too, of a fresh tensor without elements
-
-
-def _whole(tensor: Tensor | None) -> Any:
-    return None if tensor is None else tensor.contiguous()
-
-
-def _lined_up(x: Tensor) -> Tensor:
-    """x, copied only if its rows are not contiguous; time and batch may have any strides."""
-    return x if x.shape[-1] == 1 or x.stride(-1) == 1 else x.contiguous()
-
-
-def _broadcast(dy: Tensor) -> tuple[Tensor, tuple[int, int]]:
-    """dy and its strides in time and batch; where sum() has spread one number over all, one row is enough."""
-    if dy.stride(-1) == 1 or dy.shape[-1] == 1:
-        return dy, (dy.stride(0), dy.stride(1))
-    if dy.stride(0) == 0 and dy.stride(1) == 0:
-        return dy[0, 0].contiguous(), (0, 0)
-    dy = dy.contiguous()
-    return dy, (dy.stride(0), dy.stride(1))
+def _check(cell: int, *inputs: Any) -> None:
+    if cell not in _BY_NUMBER:
+        raise InputError(f"sequence: expected a cell from {sorted(_BY_NUMBER)}, got {cell}")
+    check_inputs(_BY_NUMBER[cell].gates, cell == _LSTM, *inputs)
 
 
 def _call(inputs: list[Any], kept: tuple[Tensor, Tensor, Tensor], cell: int, reverse: bool) -> _native.Call:
     """What forward and backward tell the core about the sequence."""
     x, h0, *rest, lengths = inputs
     steps, batch, width = x.shape
-    pads = (_address(lengths), reverse)
-    data = (_address(x), x.stride(0), x.stride(1), *(_address(t) for t in (h0, *rest, *kept)))
+    pads = (address(lengths), reverse)
+    data = (address(x), x.stride(0), x.stride(1), *(address(t) for t in (h0, *rest, *kept)))
     sizes = (steps, batch, width, h0.shape[1])
     told: list[Any] = [cell, *sizes, *pads, *data, torch.get_num_threads()]
     return _native.Call(*told)
-
-
-def _check(
-    x: Tensor,
-    h0: Tensor,
-    c0: Tensor | None,
-    w_ih: Tensor,
-    w_hh: Tensor,
-    b_ih: Tensor | None,
-    b_hh: Tensor | None,
-    lengths: Tensor | None,
-    cell: int,
-) -> None:
-    """The kernels believe what they are told, so whatever could make them read elsewhere is refused here."""
-    if cell not in _BY_NUMBER or x.dim() != 3 or h0.dim() != 2:
-        raise InputError(f"sequence: expected x (T, B, D), h0 (B, H), got {tuple(x.shape)}, {tuple(h0.shape)}")
-    batch, hidden = x.shape[1], h0.shape[1]
-    rows = _BY_NUMBER[cell].gates * hidden
-    sizes: dict[str, tuple[int, ...]] = {"h0": (batch, hidden), "w_ih": (rows, x.shape[2]), "w_hh": (rows, hidden)}
-    given: dict[str, Tensor | None] = {"h0": h0, "w_ih": w_ih, "w_hh": w_hh}
-    if cell == _LSTM or c0 is not None:
-        sizes["c0"], given["c0"] = (batch, hidden), c0
-    if b_ih is not None or b_hh is not None:
-        sizes |= {"b_ih": (rows,), "b_hh": (rows,)}
-        given |= {"b_ih": b_ih, "b_hh": b_hh}
-    for name, tensor in given.items():
-        if tensor is None or tuple(tensor.shape) != sizes[name] or tensor.dtype != x.dtype or tensor.device != x.device:
-            came = "nothing" if tensor is None else f"{tensor.dtype} {tuple(tensor.shape)} on {tensor.device}"
-            raise InputError(f"sequence: {name}: expected {x.dtype} {sizes[name]} on {x.device}, got {came}")
-    if x.dtype not in (torch.float32, torch.float64):
-        raise InputError(f"sequence: expected float32 or float64, got {x.dtype}")
-    if lengths is not None and (lengths.shape != (batch,) or lengths.dtype != torch.int64 or not lengths.is_cpu):
-        raise InputError(f"sequence: lengths: expected int64 ({batch},), got {lengths.dtype} {tuple(lengths.shape)}")

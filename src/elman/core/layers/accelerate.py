@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 from torch import nn
@@ -11,7 +12,7 @@ from elman.core.errors import InputError
 from elman.core.layers.drop_in import GRU, LSTM, RNN, DropIn
 from elman.core.unfold import choose
 
-__all__ = ["Swap", "Swaps", "accelerate", "restore"]
+__all__ = ["Swap", "Swaps", "accelerate", "adopted", "restore"]
 
 _OURS: dict[type[nn.RNNBase], type[DropIn]] = {nn.RNN: RNN, nn.LSTM: LSTM, nn.GRU: GRU}
 _THEIRS: dict[type[DropIn], type[nn.RNNBase]] = {ours: theirs for theirs, ours in _OURS.items()}
@@ -66,10 +67,22 @@ def restore(model: nn.Module) -> Swaps:
     """Give every layer that :func:`accelerate` swapped, or that was elman's from the start, back to torch."""
     swaps = []
     for name, module in _modules(model):
-        if isinstance(module, DropIn):
-            module.release(_THEIRS[type(module)])
+        theirs = _THEIRS.get(type(module)) if isinstance(module, DropIn) else None
+        if isinstance(module, DropIn) and theirs is not None:
+            module.release(theirs)
             swaps.append(Swap(name, str(module), True, "torch runs it"))
+        elif isinstance(module, DropIn):
+            swaps.append(Swap(name, str(module), False, "a class of its own, which torch has not"))
     return Swaps(swaps)
+
+
+def adopted(module: nn.RNNBase) -> DropIn | None:
+    """A copy of a layer as one of elman's, or None where its class is neither torch's nor elman's own."""
+    twin = copy.deepcopy(module)
+    if isinstance(twin, DropIn):
+        return twin
+    ours = _OURS.get(type(twin))
+    return None if ours is None else ours.adopt(twin)
 
 
 def _modules(model: nn.Module) -> list[tuple[str, nn.Module]]:
