@@ -187,7 +187,7 @@ def test_hooks_copies_and_files_go_on() -> None:
     torch.save(layer.state_dict(), stored)
     stored.seek(0)
     fresh = nn.LSTM(3, 4, num_layers=2)
-    fresh.load_state_dict(torch.load(stored))
+    fresh.load_state_dict(torch.load(stored, weights_only=True))
     torch.testing.assert_close(fresh(x)[0], expected)
 
 
