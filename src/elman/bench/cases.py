@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from elman.core.ragged import Ragged
+
 __all__ = ["CELLS", "GRID", "RAGGED", "Case", "Data", "cases"]
 
 CELLS = ("RNN", "GRU", "LSTM")
@@ -22,8 +24,8 @@ class Case:
     """One thing to time.
 
     Attributes:
-        job: ``train`` (forward, backward of the sum of squares), ``infer``, ``ragged`` (train with lengths drawn
-            from 1..T) or ``step`` (one frame with the state carried).
+        job: ``train`` (forward, and backward from a given gradient of the outputs), ``infer``, ``ragged`` (train with
+            lengths drawn from 1..T) or ``step`` (one frame with the state carried).
         cell: ``RNN``, ``GRU`` or ``LSTM``.
         batch: B.
         steps: T.
@@ -58,11 +60,13 @@ class Data:
     Attributes:
         layer: torch's layer; its weights are everybody's.
         x: ``(T, B, D)``.
+        dy: ``(T, B, H)``, the gradient of the outputs that training goes back from; zero at pads.
         lengths: ``(B,)`` for ``ragged``, else None.
     """
 
     layer: nn.RNNBase
     x: Tensor
+    dy: Tensor
     lengths: Tensor | None
 
     @classmethod
@@ -71,11 +75,13 @@ class Data:
         torch.manual_seed(0)
         layer = getattr(nn, case.cell)(case.size, case.size)
         x = torch.randn(case.steps, case.batch, case.size)
+        dy = torch.randn(case.steps, case.batch, case.size)
         lengths = None
         if case.job == "ragged":
             lengths = torch.randint(1, case.steps + 1, (case.batch,))
             lengths[0] = case.steps
-        return cls(layer, x, lengths)
+            dy *= Ragged(dy, lengths).mask[..., None]
+        return cls(layer, x, dy, lengths)
 
     @property
     def tokens(self) -> int:

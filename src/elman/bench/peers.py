@@ -54,7 +54,7 @@ def _elman(case: Case, data: Data) -> Call:
         y: Tensor = layer(data.x, lengths=data.lengths)[0]
         return y
 
-    return _learning(case, layer, outputs)
+    return _learning(case, layer, data, outputs)
 
 
 def _torch(case: Case, data: Data) -> Call:
@@ -69,7 +69,7 @@ def _torch(case: Case, data: Data) -> Call:
         packed = pack_padded_sequence(data.x, data.lengths, enforce_sorted=False)
         return pad_packed_sequence(layer(packed)[0], total_length=case.steps)[0]
 
-    return _learning(case, layer, outputs)
+    return _learning(case, layer, data, outputs)
 
 
 def _torch_step(layer: nn.RNNBase, x: Tensor) -> Call:
@@ -83,7 +83,7 @@ def _torch_step(layer: nn.RNNBase, x: Tensor) -> Call:
     return step
 
 
-def _learning(case: Case, layer: nn.Module, outputs: Callable[[], Tensor]) -> Call:
+def _learning(case: Case, layer: nn.Module, data: Data, outputs: Callable[[], Tensor]) -> Call:
     @torch.inference_mode()
     def infer() -> list[Tensor]:
         return [outputs()]
@@ -91,7 +91,7 @@ def _learning(case: Case, layer: nn.Module, outputs: Callable[[], Tensor]) -> Ca
     def train() -> list[Tensor]:
         layer.zero_grad(set_to_none=True)
         y = outputs()
-        y.square().sum().backward()
+        y.backward(data.dy)
         return [y.detach(), *(weight.grad for weight in layer.parameters() if weight.grad is not None)]
 
     return infer if case.job == "infer" else train
@@ -111,14 +111,14 @@ def _jax(case: Case, data: Data) -> Call:
         compiled = jax.jit(run)
         return lambda: [torch.from_numpy(np.array(compiled(weights, x).block_until_ready()))]
 
-    def loss(weights: Any) -> Any:
-        y = run(weights, x)
-        return (y * y).sum(), y
+    def both(weights: Any, dy: Any) -> Any:
+        y, back = jax.vjp(lambda weights: run(weights, x), weights)
+        return y, back(dy)[0]
 
-    learn = jax.jit(jax.value_and_grad(loss, has_aux=True))
+    learn, dy = jax.jit(both), jax.numpy.asarray(data.dy.numpy())
 
     def train() -> list[Tensor]:
-        (_, y), gradients = jax.block_until_ready(learn(weights))
+        y, gradients = jax.block_until_ready(learn(weights, dy))
         return [torch.from_numpy(np.array(part)) for part in (y, *gradients)]
 
     return train

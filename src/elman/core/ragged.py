@@ -35,32 +35,36 @@ class Ragged:
     Memory: the values and ``8 B`` bytes a row for the lengths (twice, where the values are on another device).
     """
 
-    __slots__ = ("_full", "_host", "lengths", "values")
+    __slots__ = ("_full", "_lengths", "_on_host", "values")
 
     values: Tensor
-    lengths: Tensor
+    _lengths: Tensor | None  # None: all rows are full, and nobody has asked for a tensor that says so
+    _on_host: Tensor | None
 
     def __init__(self, values: Tensor, lengths: Lengths = None) -> None:
         if not isinstance(values, Tensor) or values.dim() < 2:
             came = f"shape {tuple(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
             raise InputError(f"values: expected a tensor (T, B, ...), got {came}; use Ragged.from_list for a list")
-        steps, batch = values.shape[:2]
         self.values = values
-        self._host = _host_lengths(lengths, steps, batch)
+        self._lengths = self._on_host = None
+        self._full = lengths is None
+        if lengths is None:
+            return
+        steps, batch = values.shape[:2]
+        host = self._on_host = _host_lengths(lengths, steps, batch)
         # A compiler sees no values: what comes with lengths may have pads for all it knows.
-        compiling = torch.compiler.is_compiling()
-        self._full = lengths is None or not (compiling or (batch and int(self._host.min()) < steps))
+        self._full = not (torch.compiler.is_compiling() or (batch and int(host.min()) < steps))
         if isinstance(lengths, Tensor) and lengths.device == values.device and values.device.type != "cpu":
-            self.lengths = lengths.detach().to(torch.int64, copy=True)
+            self._lengths = lengths.detach().to(torch.int64, copy=True)
         else:
-            self.lengths = self._host.to(values.device)
+            self._lengths = host.to(values.device)
 
     @classmethod
-    def _trusted(cls, values: Tensor, lengths: Tensor, host: Tensor, full: bool | None = None) -> Ragged:
+    def _trusted(cls, values: Tensor, lengths: Tensor, host: Tensor) -> Ragged:
         """Join parts that are known to fit, without looking at them again."""
         new = object.__new__(cls)
-        new.values, new.lengths, new._host = values, lengths, host
-        new._full = len(host) == 0 or int(host.min()) == len(values) if full is None else full
+        new.values, new._lengths, new._on_host = values, lengths, host
+        new._full = len(host) == 0 or int(host.min()) == len(values)
         return new
 
     # Shape ---------------------------------------------------------------------------------------------
@@ -76,9 +80,18 @@ class Ragged:
         return self.values.shape[1]
 
     @property
+    def lengths(self) -> Tensor:
+        """The lengths, ``(B,)`` int64, on the device of the values."""
+        if self._lengths is None:
+            self._lengths = self.host_lengths.to(self.values.device)
+        return self._lengths
+
+    @property
     def host_lengths(self) -> Tensor:
         """The lengths on the CPU, ``(B,)`` int64; no copy from the device is made again."""
-        return self._host
+        if self._on_host is None:
+            self._on_host = torch.full((self.batch,), self.steps, dtype=torch.int64)
+        return self._on_host
 
     @property
     def full(self) -> bool:
@@ -94,8 +107,8 @@ class Ragged:
         shape = tuple(self.values.shape)
         if not self.batch:
             return f"Ragged{shape}, no rows"
-        low, high = int(self._host.min()), int(self._host.max())
-        real = 100 * int(self._host.sum()) / max(1, self.steps * self.batch)
+        low, high = int(self.host_lengths.min()), int(self.host_lengths.max())
+        real = 100 * int(self.host_lengths.sum()) / max(1, self.steps * self.batch)
         return f"Ragged{shape}, lengths {low}..{high}, {real:.0f} % real"
 
     # New from old --------------------------------------------------------------------------------------
@@ -105,7 +118,9 @@ class Ragged:
         if values.shape[:2] != self.values.shape[:2]:
             expected = f"({self.steps}, {self.batch}, ...)"
             raise InputError(f"values: expected {expected}, got {tuple(values.shape)}")
-        return Ragged._trusted(values, self.lengths, self._host, self._full)
+        new = object.__new__(Ragged)
+        new.values, new._lengths, new._on_host, new._full = values, self._lengths, self._on_host, self._full
+        return new
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Ragged:
         """Apply a function of ``(T, B, *)`` that mixes neither steps nor rows."""
@@ -133,7 +148,7 @@ class Ragged:
         return Ragged._trusted(
             values,
             (self.lengths - start).clamp(0, size),
-            (self._host - start).clamp(0, size),
+            (self.host_lengths - start).clamp(0, size),
         )
 
     def rows(self, index: Tensor) -> Ragged:
@@ -141,7 +156,7 @@ class Ragged:
         return Ragged._trusted(
             self.values[:, index.to(self.values.device)],
             self.lengths[index.to(self.lengths.device)],
-            self._host[index.cpu()],
+            self.host_lengths[index.cpu()],
         )
 
     # Lists ---------------------------------------------------------------------------------------------
@@ -162,7 +177,7 @@ class Ragged:
 
     def to_list(self) -> list[Tensor]:
         """The rows as tensors ``(T_i, *)``, without pads."""
-        return [self.values[:n, b] for b, n in enumerate(self._host.tolist())]
+        return [self.values[:n, b] for b, n in enumerate(self.host_lengths.tolist())]
 
     # PackedSequence ------------------------------------------------------------------------------------
 
@@ -178,10 +193,10 @@ class Ragged:
         Args:
             like: a PackedSequence of the same lengths whose order is to be kept.
         """
-        if self.batch == 0 or int(self._host.min()) < 1:
+        if self.batch == 0 or int(self.host_lengths.min()) < 1:
             raise InputError("a PackedSequence cannot hold rows of length 0; stay with Ragged, which can")
         if like is None:
-            return torch.nn.utils.rnn.pack_padded_sequence(self.values, self._host, enforce_sorted=False)
+            return torch.nn.utils.rnn.pack_padded_sequence(self.values, self.host_lengths, enforce_sorted=False)
         order = like.sorted_indices
         values = self.values if order is None else self.values[:, order]
         sizes = like.batch_sizes.to(values.device)
@@ -202,9 +217,7 @@ class Ragged:
         return torch.nested.as_nested_tensor(self.to_list(), layout=torch.jagged)
 
 
-def _host_lengths(lengths: Lengths, steps: int, batch: int) -> Tensor:
-    if lengths is None:
-        return torch.full((batch,), steps, dtype=torch.int64)
+def _host_lengths(lengths: Tensor | Sequence[int], steps: int, batch: int) -> Tensor:
     if isinstance(lengths, Tensor):
         if lengths.shape != (batch,):
             raise InputError(f"lengths: expected one a row, shape ({batch},), got {tuple(lengths.shape)}")

@@ -57,6 +57,15 @@ def choose(cell: Cell, request: Request, engine: str = "auto") -> Choice:
     raise EngineError("no engine can run this cell")
 
 
+def _runner(cell: Cell, request: Request, engine: str) -> Engine:
+    """The engine of :func:`choose`, without its words on the others."""
+    if engine == "auto":
+        for candidate in ENGINES.values():
+            if candidate.refusal(cell, request) is None:
+                return candidate
+    return choose(cell, request, engine).engine
+
+
 @overload
 def unfold(
     cell: Cell,
@@ -128,7 +137,7 @@ def unfold(
     state = fresh if state is None else _given(cell, ragged, state)
     # A parametrised weight is computed once an unfold, not once a step or once a recomputed chunk.
     cell = settle(cell).resolve(state)
-    runner = choose(cell, Request(ragged.values.dtype, ragged.values.device, record), engine).engine
+    runner = _runner(cell, Request(ragged.values.dtype, ragged.values.device, record), engine)
     if isinstance(runner, WholeEngine) and resets is None:
         y, state = runner.run(cell, ragged.values, ragged, state, None, reverse, memory != "keep")
         return ragged.with_values(y), state

@@ -5,8 +5,7 @@ from __future__ import annotations
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, ClassVar, NamedTuple, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -21,8 +20,7 @@ C = TypeVar("C", bound="Cell")
 M = TypeVar("M", bound=nn.Module)
 
 
-@dataclass(frozen=True)
-class Kernel:
+class Kernel(NamedTuple):
     """What a compiled engine needs to know of a cell: a mode and its weights, exactly as torch orders them.
 
     Attributes:
@@ -242,13 +240,14 @@ def settle(module: M) -> M:
         InputError: a cell has forward pre-hooks (those of pruning and of the older weight_norm compute a weight); they
             run when a module is called, and an unfold calls none, so the weight would be a stale one.
     """
-    for part in module.modules():
+    alone = not module._modules  # nothing in it can be parametrised, and there is no part to look at but itself
+    for part in (module,) if alone else module.modules():
         if isinstance(part, Cell) and part._forward_pre_hooks:
             raise InputError(
                 f"{type(part).__name__}: forward pre-hooks (torch.nn.utils.prune, the older weight_norm) do not run in "
                 "an unfold; use torch.nn.utils.parametrize or parametrizations.weight_norm, or prune.remove first"
             )
-    if not any(parametrize.is_parametrized(part) for part in module.modules()):
+    if alone or not any(parametrize.is_parametrized(part) for part in module.modules()):
         return module
     parts = {name: part and settle(part) for name, part in module._modules.items() if name != "parametrizations"}
     if not parametrize.is_parametrized(module):
@@ -259,6 +258,7 @@ def settle(module: M) -> M:
 
 def view_of(module: M, **attributes: Any) -> M:
     """A module that shares everything with another but the given attributes; unlike ``bind`` it checks nothing."""
-    view = cast(M, object.__new__(parametrize.type_before_parametrizations(module)))
-    view.__dict__ = {**module.__dict__, **attributes}
+    plain = "parametrizations" not in module._modules
+    view = cast(M, object.__new__(type(module) if plain else parametrize.type_before_parametrizations(module)))
+    object.__setattr__(view, "__dict__", {**module.__dict__, **attributes})  # Module's own looks at every value
     return view

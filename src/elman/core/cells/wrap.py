@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
-from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 import torch
@@ -93,7 +92,7 @@ class Residual(Wrapper):
 
     def kernel(self) -> Kernel | None:
         kernel = self.cell.kernel() if self.true_to_kernel else None
-        return replace(kernel, residual=True) if kernel and not kernel.residual else None
+        return kernel._replace(residual=True) if kernel and not kernel.residual else None
 
 
 class Zoneout(Wrapper):

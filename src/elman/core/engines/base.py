@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,8 +16,7 @@ from elman.core.state import State
 __all__ = ["Engine", "Request", "WholeEngine", "inside_transform", "map_time"]
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """What one unfold asks for, beyond the cell and the data; what an engine may have to refuse.
 
     Attributes:

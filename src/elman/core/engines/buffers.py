@@ -50,30 +50,28 @@ def check_inputs(
     """The kernels believe what they are told, so whatever could make them read elsewhere is refused here."""
     if x.dim() != 3 or h0.dim() != 2:
         raise InputError(f"sequence: expected x (T, B, D), h0 (B, H), got {tuple(x.shape)}, {tuple(h0.shape)}")
-    batch, hidden = x.shape[1], h0.shape[1]
+    _, batch, width = x.shape
+    hidden, dtype, device = h0.shape[1], x.dtype, x.device
     rows = gates * hidden
-    sizes: dict[str, tuple[int, ...]] = {"h0": (batch, hidden), "w_ih": (rows, x.shape[2]), "w_hh": (rows, hidden)}
-    given: dict[str, Tensor | None] = {"h0": h0, "w_ih": w_ih, "w_hh": w_hh}
-    if lstm or c0 is not None:
-        sizes["c0"], given["c0"] = (batch, hidden), c0
-    if b_ih is not None or b_hh is not None:
-        sizes |= {"b_ih": (rows,), "b_hh": (rows,)}
-        given |= {"b_ih": b_ih, "b_hh": b_hh}
-    for name, tensor in given.items():
-        if tensor is None or tuple(tensor.shape) != sizes[name] or tensor.dtype != x.dtype or tensor.device != x.device:
+    bias = () if b_ih is None and b_hh is None else (("b_ih", b_ih, (rows,)), ("b_hh", b_hh, (rows,)))
+    cell = (("c0", c0, (batch, hidden)),) if lstm or c0 is not None else ()
+    always = (("h0", h0, (batch, hidden)), ("w_ih", w_ih, (rows, width)), ("w_hh", w_hh, (rows, hidden)))
+    for name, tensor, size in (*always, *cell, *bias):
+        if tensor is None or tensor.shape != size or tensor.dtype is not dtype or tensor.device != device:
             came = "nothing" if tensor is None else f"{tensor.dtype} {tuple(tensor.shape)} on {tensor.device}"
-            raise InputError(f"sequence: {name}: expected {x.dtype} {sizes[name]} on {x.device}, got {came}")
-    if x.dtype not in (torch.float32, torch.float64):
-        raise InputError(f"sequence: expected float32 or float64, got {x.dtype}")
+            raise InputError(f"sequence: {name}: expected {dtype} {size} on {device}, got {came}")
+    if dtype is not torch.float32 and dtype is not torch.float64:
+        raise InputError(f"sequence: expected float32 or float64, got {dtype}")
     if lengths is not None and (lengths.shape != (batch,) or lengths.dtype != torch.int64 or not lengths.is_cpu):
         raise InputError(f"sequence: lengths: expected int64 ({batch},), got {lengths.dtype} {tuple(lengths.shape)}")
 
 
-def check_kept(x: Tensor, sizes: dict[str, tuple[int, ...]], given: dict[str, Tensor | None]) -> None:
+def check_kept(x: Tensor, sizes: dict[str, tuple[int, ...] | None], given: dict[str, Tensor | None]) -> None:
     """Whether what forward kept, and the gradients of its results, are as large as backward takes them for."""
     for name, tensor in given.items():
-        if tensor is not None and (tuple(tensor.shape) != sizes[name] or tensor.dtype != x.dtype):
+        size = sizes[name] or (0,)
+        if tensor is not None and (tuple(tensor.shape) != size or tensor.dtype != x.dtype):
             came = f"{tensor.dtype} {tuple(tensor.shape)}"
-            raise InputError(f"sequence_backward: {name}: expected {x.dtype} {sizes[name]}, got {came}")
+            raise InputError(f"sequence_backward: {name}: expected {x.dtype} {size}, got {came}")
         if name in ("y", "gates", "cells") and (tensor is None or not tensor.is_contiguous()):
             raise InputError(f"sequence_backward: {name}: expected the tensor that sequence gave")

@@ -112,7 +112,10 @@ def sequence(*inputs: Any) -> tuple[Tensor, ...]:
     The inputs are those of the operator but for the last, the kernels: ``x (T, B, D)``, h0, c0 (LSTM) or None,
     the weights and biases or None, lengths or None, the cell's number, whether to read backwards, what to keep.
     """
-    run: Any = _Direct.apply if _plain(inputs[:7]) else torch.ops.elman.sequence
+    if not _plain(inputs[:7]):
+        run: Any = torch.ops.elman.sequence
+    else:
+        run = _run if inputs[-1] == NOTHING else _apply
     result: tuple[Tensor, ...] = run(*inputs, _forced)[:3]
     return result
 
@@ -165,26 +168,32 @@ _LIBRARY.define(
     "bool reverse, str kernels, bool[] wanted) -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)"
 )
 _Out = tuple[Tensor, ...]
+_Size = tuple[int, ...]
 
 
-def _buffers(x: Tensor, h0: Tensor, tokens: int, cell: int, keep: int, kernels: str) -> _Out:
-    """y, the final h and c, and for ``tokens`` real steps gates and cells; all of them fresh."""
-    return tuple(x.new_empty(size) for size in _sizes(x, h0, tokens, cell, keep, kernels))
+def _buffers(x: Tensor, h0: Tensor, tokens: int, cell: int, keep: int, kernels: str) -> tuple[Tensor | None, ...]:
+    """y, the final h and c, and for ``tokens`` real steps gates and cells; all of them fresh, None for no buffer."""
+    sizes = _sizes(x, h0, tokens, cell, keep, kernels)
+    return tuple(None if size is None else torch.empty(size, dtype=x.dtype, device=x.device) for size in sizes)
 
 
-def _sizes(x: Tensor, h0: Tensor, tokens: int, cell: int, keep: int, kernels: str) -> tuple[tuple[int, ...], ...]:
-    steps, batch = x.shape[:2]
+def _sizes(x: Tensor, h0: Tensor, tokens: int, cell: int, keep: int, kernels: str) -> tuple[_Size | None, ...]:
+    steps, batch, _ = x.shape
     hidden, lstm = h0.shape[1], cell == _LSTM
-    kind = _BY_NUMBER[cell]
+    blocks = _BY_NUMBER[cell].blocks
     room = _native.row_width(kernels, x.dtype == torch.float64, 1)
     room = (hidden + room - 1) // room * room
-    gates = (tokens, kind.blocks * room) if keep == ALL and kind.blocks > 1 else (0,)
-    cells = (tokens, room) if keep and lstm else (0,)
-    return (steps, batch, hidden), (batch, hidden), (batch, hidden) if lstm else (0,), gates, cells
+    gates = (tokens, blocks * room) if keep == ALL and blocks > 1 else None
+    cells = (tokens, room) if keep and lstm else None
+    return (steps, batch, hidden), (batch, hidden), (batch, hidden) if lstm else None, gates, cells
 
 
-@torch.library.impl(_LIBRARY, "sequence", "CPU")
-def _forward(
+def _filled(x: Tensor, tensors: tuple[Tensor | None, ...]) -> _Out:
+    """The same with empty tensors for None, since an operator gives out tensors only."""
+    return tuple(x.new_empty(0) if t is None else t for t in tensors)
+
+
+def _run(
     x: Tensor,
     h0: Tensor,
     c0: Tensor | None,
@@ -197,19 +206,23 @@ def _forward(
     reverse: bool,
     keep: int,
     kernels: str,
-) -> _Out:
+) -> tuple[Any, ...]:
     _check(cell, x, h0, c0, w_ih, w_hh, b_ih, b_hh, lengths)
     tokens = x.shape[0] * x.shape[1] if lengths is None else int(lengths.sum())
-    out = _buffers(x, h0, tokens, cell, keep, kernels)
-    inputs = [lined_up(x), *(whole(t) for t in (h0, c0, w_ih, w_hh, b_ih, b_hh, lengths))]
-    call = _call(inputs, (out[0], out[3], out[4]), cell, reverse)
+    y, h, c, gates, cells = _buffers(x, h0, tokens, cell, keep, kernels)
+    inputs = [lined_up(x), *map(whole, (h0, c0, w_ih, w_hh, b_ih, b_hh, lengths))]
+    call = _call(inputs, (y, gates, cells), cell, reverse)
     run = _native.forward_float if x.dtype == torch.float32 else _native.forward_double
-    run(kernels, call, address(out[1]), address(out[2]))
-    return out
+    run(kernels, call, address(h), address(c))
+    return y, h, c, gates, cells
 
 
-@torch.library.impl(_LIBRARY, "sequence_backward", "CPU")
-def _backward(
+@torch.library.impl(_LIBRARY, "sequence", "CPU")
+def _forward(x: Tensor, *rest: Any) -> _Out:
+    return _filled(x, _run(x, *rest))
+
+
+def _run_back(
     dy: Tensor | None,
     dh: Tensor | None,
     dc: Tensor | None,
@@ -227,22 +240,28 @@ def _backward(
     cell: int,
     reverse: bool,
     kernels: str,
-    wanted: list[bool],
-) -> _Out:
-    _check(cell, x, h0, c0, w_ih, w_hh, b_ih, b_hh, lengths)
-    tokens = x.shape[0] * x.shape[1] if lengths is None else int(lengths.sum())
-    sizes = _sizes(x, h0, tokens, cell, ALL if gates.numel() else STATES, kernels)
-    named = dict(zip(("y", "dh", "dc", "gates", "cells"), sizes, strict=True)) | {"dy": sizes[0]}
-    check_kept(x, named, {"y": y, "gates": gates, "cells": cells, "dy": dy, "dh": dh, "dc": dc})
-    inputs = [lined_up(x), *(whole(t) for t in (h0, c0, w_ih, w_hh, b_ih, b_hh, lengths))]
+    wanted: tuple[bool, ...],
+) -> tuple[Tensor | None, ...]:
+    inputs = [lined_up(x), *map(whole, (h0, c0, w_ih, w_hh, b_ih, b_hh, lengths))]
     call = _call(inputs, (y, gates, cells), cell, reverse)
     out = _gradients(x, h0, c0, w_ih, w_hh, b_ih, b_hh, wanted)
     dy, strides = (None, (0, 0)) if dy is None else broadcast(dy)
     dh, dc = whole(dh), whole(dc)
-    back = _native.Back(address(dy), *strides, address(dh), address(dc), *(address(t) for t in out))
+    back = _native.Back(address(dy), *strides, address(dh), address(dc), *map(address, out))
     run = _native.backward_float if x.dtype == torch.float32 else _native.backward_double
     run(kernels, call, back)
     return out
+
+
+@torch.library.impl(_LIBRARY, "sequence_backward", "CPU")
+def _backward(dy: Tensor | None, dh: Tensor | None, dc: Tensor | None, x: Tensor, *rest: Any) -> _Out:
+    h0, *_, lengths, y, gates, cells, cell, _reverse, kernels, _wanted = rest
+    _check(cell, x, *rest[:7])
+    tokens = x.shape[0] * x.shape[1] if lengths is None else int(lengths.sum())
+    sizes = _sizes(x, h0, tokens, cell, ALL if gates.numel() else STATES, kernels)
+    named = dict(zip(("y", "dh", "dc", "gates", "cells"), sizes, strict=True)) | {"dy": sizes[0]}
+    check_kept(x, named, {"y": y, "gates": gates, "cells": cells, "dy": dy, "dh": dh, "dc": dc})
+    return _filled(x, _run_back(dy, dh, dc, x, *rest))
 
 
 @torch.library.register_fake("elman::sequence", lib=_LIBRARY)
@@ -250,19 +269,21 @@ def _forward_fake(x, h0, c0, w_ih, w_hh, b_ih, b_hh, lengths, cell, reverse, kee
     tokens: Any = x.shape[0] * x.shape[1]
     if lengths is not None and ((cell == _LSTM and keep) or (_BY_NUMBER[cell].blocks > 1 and keep == ALL)):
         tokens = torch.library.get_ctx().new_dynamic_size()
-    return _buffers(x, h0, tokens, cell, keep, kernels)
+    return _filled(x, _buffers(x, h0, tokens, cell, keep, kernels))
 
 
 @torch.library.register_fake("elman::sequence_backward", lib=_LIBRARY)
 def _backward_fake(dy, dh, dc, x, h0, c0, w_ih, w_hh, b_ih, b_hh, *rest):  # type: ignore[no-untyped-def]
-    return _gradients(x, h0, c0, w_ih, w_hh, b_ih, b_hh, rest[-1])
+    return _filled(x, _gradients(x, h0, c0, w_ih, w_hh, b_ih, b_hh, rest[-1]))
 
 
-def _gradients(x: Tensor, *rest: Any) -> _Out:
-    """Fresh memory for the gradients that are wanted, nothing for the others."""
-    *tensors, wanted = (x, *rest)
-    sizes = (t.shape if want and t is not None else (0,) for t, want in zip(tensors, wanted, strict=True))
-    return tuple(x.new_empty(size) for size in sizes)
+def _gradients(*tensors_and_wanted: Any) -> tuple[Tensor | None, ...]:
+    """Fresh memory for the gradients that are wanted, None for the others."""
+    *tensors, wanted = tensors_and_wanted
+    return tuple(
+        torch.empty_like(t, memory_format=torch.contiguous_format) if want and t is not None else None
+        for t, want in zip(tensors, wanted, strict=True)
+    )
 
 
 def _keep_for_backward(ctx: Any, inputs: tuple[Any, ...], output: _Out) -> None:
@@ -277,30 +298,35 @@ def _keep_for_backward(ctx: Any, inputs: tuple[Any, ...], output: _Out) -> None:
 
 
 def _sequence_gradients(ctx: Any, dy: Tensor | None, dh: Tensor | None, dc: Tensor | None, *_: Any) -> tuple[Any, ...]:
-    return _run_back(torch.ops.elman.sequence_backward, ctx, dy, dh, dc)
-
-
-def _run_back(run: Any, ctx: Any, dy: Tensor | None, dh: Tensor | None, dc: Tensor | None) -> tuple[Any, ...]:
-    wanted = list(ctx.needs_input_grad[:7])
-    out = run(dy, dh, dc if ctx.settings[0] == _LSTM else None, *ctx.saved_tensors, *ctx.settings, wanted)
+    wanted, lstm = list(ctx.needs_input_grad[:7]), ctx.settings[0] == _LSTM
+    back: Any = torch.ops.elman.sequence_backward
+    out = back(dy, dh, dc if lstm else None, *ctx.saved_tensors, *ctx.settings, wanted)
     return *(t if want else None for t, want in zip(out, wanted, strict=True)), *[None] * 5
 
 
 class _Direct(torch.autograd.Function):
-    """The operator without torch's dispatcher."""
+    """The operator without torch's dispatcher. What autograd hands to backward needs no second check."""
 
     @staticmethod
-    def forward(ctx: Any, *inputs: Any) -> _Out:
-        output = _forward(*inputs)
-        if inputs[-2] != NOTHING:
-            _keep_for_backward(ctx, inputs, output)
-        return output
+    def forward(ctx: Any, *inputs: Any) -> tuple[Any, ...]:
+        y, h, c, gates, cells = _run(*inputs)
+        *tensors, cell, reverse, _keep, kernels = inputs
+        ctx.save_for_backward(*tensors, y, gates, cells)
+        ctx.settings = cell, reverse, kernels
+        ctx.set_materialize_grads(False)
+        return y, h, c
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> tuple[Any, ...]:
         if torch.is_grad_enabled():
             _no_second_order(ctx)
-        return _run_back(_backward, ctx, *gradients[:3])
+        saved: Any = (*gradients, *ctx.saved_tensors, *ctx.settings, ctx.needs_input_grad[:7])
+        return *_run_back(*saved), *_NO_GRADIENTS
+
+
+_NO_GRADIENTS = (None,) * 5
+# What Function.apply does before this serves functorch's transforms, which _plain has ruled out; it takes 10 us.
+_apply: Any = super(torch.autograd.Function, _Direct).apply
 
 
 def _keep_nothing(ctx: Any, inputs: tuple[Any, ...], output: _Out) -> None:
@@ -325,12 +351,10 @@ def _check(cell: int, *inputs: Any) -> None:
     check_inputs(_BY_NUMBER[cell].gates, cell == _LSTM, *inputs)
 
 
-def _call(inputs: list[Any], kept: tuple[Tensor, Tensor, Tensor], cell: int, reverse: bool) -> _native.Call:
+def _call(inputs: list[Any], kept: tuple[Tensor | None, ...], cell: int, reverse: bool) -> _native.Call:
     """What forward and backward tell the core about the sequence."""
-    x, h0, *rest, lengths = inputs
-    steps, batch, width = x.shape
-    pads = (address(lengths), reverse)
-    data = (address(x), x.stride(0), x.stride(1), *(address(t) for t in (h0, *rest, *kept)))
-    sizes = (steps, batch, width, h0.shape[1])
-    told: list[Any] = [cell, *sizes, *pads, *data, torch.get_num_threads()]
+    x, *rest, lengths = inputs
+    step, row, _ = x.stride()
+    data = (address(x), step, row, *map(address, rest), *map(address, kept))
+    told: Any = (cell, *x.shape, rest[0].shape[1], address(lengths), reverse, *data, torch.get_num_threads())
     return _native.Call(*told)

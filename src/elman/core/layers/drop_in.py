@@ -32,6 +32,7 @@ class DropIn(nn.RNNBase):
     """What RNN, LSTM and GRU share; not for use on its own."""
 
     _blanks: tuple[WeightedCell, ...]
+    _names: list[str]
 
     def _make(self, input_size: int) -> WeightedCell:
         """A cell of this kind for a layer with inputs of that size."""
@@ -39,6 +40,9 @@ class DropIn(nn.RNNBase):
 
     def _prepare(self) -> None:
         """Keep one cell a layer that owns no parameter: every forward pass lends it the layer's weights."""
+        self._names = ["weight_ih", "weight_hh"]
+        self._names += ["bias_ih", "bias_hh"] if self.bias else []
+        self._names += ["weight_hr"] if self.proj_size else []
         blanks = []
         for layer in range(self.num_layers):
             both = 2 if self.bidirectional else 1
@@ -58,17 +62,19 @@ class DropIn(nn.RNNBase):
 
     def release(self, kind: type[nn.RNNBase]) -> None:
         """Make this module one of torch's class ``kind`` again, in place."""
-        del self._blanks
+        del self._blanks, self._names
         self.__class__ = kind  # type: ignore[assignment]
 
     def cell(self, layer: int, reverse: bool = False) -> WeightedCell:
         """The cell of one layer and direction, reading this module's weights as they are now."""
         suffix = f"_l{layer}_reverse" if reverse else f"_l{layer}"
-        names = ["weight_ih", "weight_hh"]
-        names += ["bias_ih", "bias_hh"] if self.bias else []
-        names += ["weight_hr"] if self.proj_size else []
-        weights = {name: getattr(self, name + suffix) for name in names}
-        return view_of(self._blanks[layer], training=self.training, **weights)
+        parameters, blank = self._parameters, self._blanks[layer]
+        # A weight that is no parameter (parametrised, pruned) is an attribute, which takes longer to find.
+        weights = {name: parameters.get(name + suffix) for name in self._names}
+        for name, weight in weights.items():
+            if weight is None:
+                weights[name] = getattr(self, name + suffix)
+        return view_of(blank, training=self.training, **weights)
 
     def forward(
         self,
