@@ -214,7 +214,7 @@ def _optimiser(model: SequenceModel, settings: LoopSettings) -> torch.optim.Opti
     matrices = [weight for weight in model.parameters() if weight.dim() > 1]
     vectors = [weight for weight in model.parameters() if weight.dim() <= 1]
     groups = [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=settings.lr)
+    return torch.optim.AdamW(groups, lr=settings.lr, fused=True)
 
 
 def _cosine(steps: int) -> Callable[[int], float]:
