@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from elman.model.file import FORMAT, _sealed
+from elman.model.folder import FORMAT, _sealed
 
 Elman = Callable[..., Any]
 
@@ -147,7 +147,7 @@ USE: list[tuple[str, list[str]]] = [
     ("predict no reviews.csv", ["no: no such folder; elman train makes one"]),
     ("predict book.txt reviews.csv", ["book.txt: no such folder"]),
     ("predict sub reviews.csv", ["sub: no model here (it has no manifest.json); give the folder that elman train made"]),
-    ("predict flipped reviews.csv", ["model.safetensors: damaged (its sha256 does not fit); restore it from a copy, or train again"]),
+    ("predict flipped reviews.csv", ["model.safetensors: damaged (its sha256 does not fit); restore the folder from a copy, or train again"]),
     ("predict cut reviews.csv", ["model.safetensors: truncated or changed", "restore the folder from a copy, or train again"]),
     ("predict newer reviews.csv", ["made by a newer elman (format 2, this one reads up to 1): pip install -U elman"]),
     ("generate label", ["this model predicts no text; train one with --from text.char --to next"]),

@@ -21,7 +21,8 @@ from torch import Tensor
 import elman
 from elman import InputError, ModelFileError
 from elman.core.cells.elman import ElmanCell
-from elman.model.file import FORMAT, _sealed, load_model, save_model
+from elman.model.file import load_model, save_model
+from elman.model.folder import FORMAT, _sealed
 from elman.model.network import SequenceModel
 
 Make = Callable[..., Any]
@@ -152,7 +153,7 @@ def test_a_manifest_of_another_make_is_refused(saved: dict[str, bytes], tmp_path
 
 
 def test_a_config_that_says_more_than_it_may_is_refused(make: Make, tmp_path: Path) -> None:
-    from elman.model.file import _digest
+    from elman.model.folder import _digest
 
     save_model(make("series-label").model(), tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
@@ -222,7 +223,7 @@ def test_a_rename_that_fails_brings_the_old_model_back(
 ) -> None:
     small = make("series-label")
     save_model(small.model(), tmp_path / "m")
-    real, calls = elman.model.file.os.rename, []
+    real, calls = elman.model.folder.os.rename, []
 
     def rename(source: Any, target: Any) -> None:
         calls.append(target)
@@ -230,7 +231,7 @@ def test_a_rename_that_fails_brings_the_old_model_back(
             raise OSError(5, "Input/output error")
         real(source, target)
 
-    monkeypatch.setattr("elman.model.file.os.rename", rename)
+    monkeypatch.setattr("elman.model.folder.os.rename", rename)
     with pytest.raises(ModelFileError, match=r"Input/output error.*unchanged"):
         save_model(small.model(hidden=12), tmp_path / "m")
     assert len(calls) == 3
@@ -401,7 +402,7 @@ def test_an_interruption_between_the_renames_brings_the_old_model_back(
 ) -> None:
     small = make("series-label")
     save_model(small.model(), tmp_path / "m")
-    real, calls = elman.model.file.os.rename, []
+    real, calls = elman.model.folder.os.rename, []
 
     def rename(source: Any, target: Any) -> None:
         calls.append(target)
@@ -411,7 +412,7 @@ def test_an_interruption_between_the_renames_brings_the_old_model_back(
             raise KeyboardInterrupt
         real(source, target)
 
-    monkeypatch.setattr("elman.model.file.os.rename", rename)
+    monkeypatch.setattr("elman.model.folder.os.rename", rename)
     with pytest.raises(KeyboardInterrupt):
         save_model(small.model(hidden=12), tmp_path / "m")
     assert load_model(tmp_path / "m").config.net.hidden == (12 if after else 6)
