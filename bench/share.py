@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import time
 from collections import Counter
 from typing import Any
@@ -81,7 +82,7 @@ def main() -> None:
     parser.add_argument("--out", default="share-run")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE")
     given = parser.parse_args()
-    extra = dict(pair.split("=", 1) for pair in given.set)
+    extra = {name: json.loads(value) for name, value in (pair.split("=", 1) for pair in given.set)}
     operators._native = Watched(operators._native)
     window = Window(given.steps)
     with contextlib.suppress(Done):
