@@ -4,16 +4,17 @@
 //     sums:  C[m][n] += sum_k A[k][m] B[k][n]                            both packed, K steps of time
 //
 // B is packed into panels of up to three vectors: panel p holds K rows of its columns, one after the other, so a
-// register tile of 4 rows x 3 vectors (12 accumulators of AVX2's 16) reads it as one stream. Fewer rows take
-// several accumulators along k, or the latency of the multiply-add would bound them.
+// register tile reads it as one stream: 4 rows x 3 vectors (12 accumulators of AVX2's 16) or 8 x 3 (24 of
+// AVX-512's 32). Fewer rows take several accumulators along k, or the latency of the multiply-add would bound them.
 #pragma once
 
 #include "simd.h"
 
 namespace elman::ELMAN_ISA {
 
-constexpr int kPanel = 3;  // vectors
-constexpr int kTile = 4;   // rows
+constexpr int kPanel = 3;                          // vectors
+constexpr int kTile = ELMAN_BYTES == 64 ? 8 : 4;  // rows
+constexpr int kAhead = 8;                         // steps of k that a tile asks for before it needs them
 
 // Width in vectors of the panel that starts with `left` vectors to go; never 1 where 2 + 2 is possible.
 constexpr std::int64_t panel_width(std::int64_t left) { return left == 4 ? 2 : left < kPanel ? left : kPanel; }
@@ -61,6 +62,10 @@ ELMAN_INLINE void tile(std::int64_t K, RowsIn<Real> a, const Real *b, const Real
         unroll<U>([&](auto u) ELMAN_LAMBDA {
             Vec<Real> column[NV];
             unroll<NV>([&](auto v) ELMAN_LAMBDA { column[v] = load(b + (u * NV + v) * W); });
+            // A panel is a stream from the second-level cache; the processor's own prefetching falls behind it.
+            if constexpr (U == 1) {
+                unroll<NV>([&](auto v) ELMAN_LAMBDA { __builtin_prefetch(b + (v + kAhead * NV) * W); });
+            }
             unroll<MR>([&](auto m) ELMAN_LAMBDA {
                 const Vec<Real> one = splat(row[m][k + u]);
                 unroll<NV>([&](auto v) ELMAN_LAMBDA { acc[(u * MR + m) * NV + v] += one * column[v]; });
@@ -90,24 +95,19 @@ ELMAN_INLINE void tile(std::int64_t K, RowsIn<Real> a, const Real *b, const Real
     });
 }
 
+// All rows of one panel. The last tiles are made even: 9 rows are 5 and 4, where 8 and 1 would waste the last one.
 template <class Real, int NV, bool Partial>
 void panel(std::int64_t M, std::int64_t K, RowsIn<Real> a, const Real *b, const Real *init, RowsOut<Real> c,
            std::int64_t keep) {
-    const auto next = [&](int rows) {
+    while (M > 0) {
+        const std::int64_t rows = M >= 2 * kTile || M == kTile ? kTile : M > kTile ? (M + 1) / 2 : M;
+        unroll<kTile>([&](auto less) ELMAN_LAMBDA {
+            if (rows == less + 1) tile<Real, less + 1, NV, Partial>(K, a, b, init, c, keep);
+        });
         M -= rows;
         a.at += rows;
         c.at += rows;
-    };
-    while (M >= kTile && M != 5) {
-        tile<Real, 4, NV, Partial>(K, a, b, init, c, keep);
-        next(4);
     }
-    if (M == 5 || M == 3) {
-        tile<Real, 3, NV, Partial>(K, a, b, init, c, keep);
-        next(3);
-    }
-    if (M == 2) tile<Real, 2, NV, Partial>(K, a, b, init, c, keep);
-    if (M == 1) tile<Real, 1, NV, Partial>(K, a, b, init, c, keep);
 }
 
 template <class Real, int NV>
@@ -160,7 +160,7 @@ void pack_rows(std::int64_t K, std::int64_t columns, const Real *const *rows, Re
     }
 }
 
-// 4 x NV vectors of C += A^T B; A packed four numbers a step, B one panel.
+// kTile x NV vectors of C += A^T B; A packed kTile numbers a step, B one panel.
 template <class Real, int NV>
 void sums_tile(std::int64_t K, const Real *a, const Real *b, Real *c, std::int64_t ldc) {
     constexpr int W = Lanes<Real>::count;
@@ -180,7 +180,7 @@ void sums_tile(std::int64_t K, const Real *a, const Real *b, Real *c, std::int64
 // Rows of C that sums_product works on at once: the packed A block of 64 x K stays in the second-level cache.
 constexpr std::int64_t kBlock = 64;
 
-// C (M rows of ldc numbers, M a multiple of 4, ldc that of the padded columns) += A^T B over K steps of time.
+// C (M rows of ldc numbers, M a multiple of kTile, ldc that of the padded columns) += A^T B over K steps of time.
 // A is given by row pointers (k) and a shift; `packed` has room for kBlock * K numbers.
 template <class Real>
 void sums_product(std::int64_t M, std::int64_t columns, std::int64_t K, RowsIn<Real> a, const Real *b, Real *c,
@@ -190,7 +190,7 @@ void sums_product(std::int64_t M, std::int64_t columns, std::int64_t K, RowsIn<R
         const std::int64_t rows = M - m0 < kBlock ? M - m0 : kBlock;
         for (std::int64_t m = 0; m < rows; m += kTile) {
             Real *to = packed + m * K;
-            for (std::int64_t k = 0; k < K; ++k) std::memcpy(to + k * kTile, a.at[k] + a.shift + m0 + m, 4 * sizeof(Real));
+            for (std::int64_t k = 0; k < K; ++k) std::memcpy(to + k * kTile, a.at[k] + a.shift + m0 + m, kTile * sizeof(Real));
         }
         const Real *panel_b = b;
         for (std::int64_t left = (columns + W - 1) / W, at = 0; left > 0;) {
