@@ -62,8 +62,9 @@ ELMAN_INLINE void tile(std::int64_t K, RowsIn<Real> a, const Real *b, const Real
         unroll<U>([&](auto u) ELMAN_LAMBDA {
             Vec<Real> column[NV];
             unroll<NV>([&](auto v) ELMAN_LAMBDA { column[v] = load(b + (u * NV + v) * W); });
-            // A panel is a stream from the second-level cache; the processor's own prefetching falls behind it.
-            if constexpr (U == 1) {
+            // A panel is a stream from the second-level cache, and the processor's own prefetching falls behind two
+            // 512-bit units. AVX2's tiles have too few multiply-adds a load to pay for asking.
+            if constexpr (U == 1 && ELMAN_BYTES == 64) {
                 unroll<NV>([&](auto v) ELMAN_LAMBDA { __builtin_prefetch(b + (v + kAhead * NV) * W); });
             }
             unroll<MR>([&](auto m) ELMAN_LAMBDA {

@@ -108,6 +108,24 @@ def test_accuracy_against_double(name: str) -> None:
         assert (got - expected).abs().max() < 1e-5 * expected.abs().max()
 
 
+@pytest.mark.parametrize("kind", kernel_names())
+def test_every_number_of_rows(kind: str) -> None:
+    # Tiles take up to 8 rows, and what is left over is cut in another way for every count.
+    torch.manual_seed(0)
+    cell = LSTMCell(5, 19).double()
+    x = torch.randn(3, 18, 5, dtype=torch.float64)
+    for rows in range(1, 19):
+        results = []
+        for engine in ("native", "loop"):
+            given = x[:, :rows].clone().requires_grad_()
+            with kernels(kind):
+                y, _ = unfold(cell, Ragged(given), engine=engine)
+                gradients = torch.autograd.grad(y.values.square().sum(), [given, *cell.parameters()])
+            results.append([y.values, *gradients])
+        for got, expected in zip(*results, strict=True):
+            torch.testing.assert_close(got, expected)
+
+
 def test_threads_change_nothing_but_rounding() -> None:
     cell, x, lengths = LSTMCell(32, 64), torch.randn(40, 13, 32), torch.randint(0, 41, (13,))
     before, results = torch.get_num_threads(), []
