@@ -74,7 +74,9 @@ def toml(job: Job) -> str:
     # Not \\u escapes: TOML has no surrogate pairs.
     settings = job.model_dump(exclude_none=True).items()
     lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in settings]
-    return "# trains this run again, given the same data; elman train --resume goes on by it\n" + "\n".join(lines) + "\n"
+    return (
+        "# trains this run again, given the same data; elman train --resume goes on by it\n" + "\n".join(lines) + "\n"
+    )
 
 
 def draw(run: Run, data: Prepared) -> None:

@@ -172,8 +172,7 @@ class Watch:
 
     def __init__(self) -> None:
         self._bar: Progress | None = None
-        self._every = 0
-        self._kept = False
+        self._every = 1
         if err.is_terminal:
             self._bar = Progress(
                 TextColumn("{task.description}"),
@@ -196,14 +195,11 @@ class Watch:
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
-        if kind is not None and issubclass(kind, KeyboardInterrupt):
-            early = "before the first epoch ended; nothing was written"
-            err.print(f"Interrupted {'again; the run is not complete' if self._kept else early}")
+        if kind is KeyboardInterrupt:
+            err.print("Interrupted before the training began; nothing was written")
 
     def __call__(self, event: Started | Step | Epoch) -> None:
         if isinstance(event, Step):
-            if not self._every:
-                self._head(event.epochs)
             self._step(event)
         elif isinstance(event, Epoch):
             self._epoch(event)
@@ -212,6 +208,8 @@ class Watch:
             if event.plan is not None:
                 engines = sorted({f"{entry.engine} ({entry.reason})" for entry in event.plan.entries})
                 notes([f"{event.weights:,} weights; engine: {', '.join(engines)}"])
+            notes([f"writes to {event.path}; Ctrl-C saves and ends it, to go on later"])
+            self._head(event.epochs)
 
     def _head(self, epochs: int) -> None:
         """The head of the table of epochs, which is kept to about forty lines, and its key."""
@@ -233,7 +231,6 @@ class Watch:
         )
 
     def _epoch(self, epoch: Epoch) -> None:
-        self._kept = True
         if epoch.epoch % self._every and epoch.epoch > 1:
             return
         mark = " *" if epoch.best else ""

@@ -199,9 +199,7 @@ class StreamSet(Batches):
         # One stream: its state is the whole past, as when the model runs.
         yield from self._streams(self.inputs, self.targets, 1, len(self))
 
-    def _streams(
-        self, inputs: Tensor, targets: Tensor, rows: int, length: int, first: int = 0
-    ) -> Iterator[Batch]:
+    def _streams(self, inputs: Tensor, targets: Tensor, rows: int, length: int, first: int = 0) -> Iterator[Batch]:
         x, y = (p[: rows * length].unflatten(0, (rows, length)).transpose(0, 1) for p in (inputs, targets))
         for start in range(first * self.chunk, length, self.chunk):
             stop = min(start + self.chunk, length)

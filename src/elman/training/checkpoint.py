@@ -208,15 +208,26 @@ class Keeper:
             Interrupted: a stop was asked for; all is saved.
         """
         if self.interrupts.asked:
-            self.leave(state)
+            raise self.leave(state)
 
-    def leave(self, state: TrainingState) -> None:
-        """Save, and raise Interrupted."""
-        trouble = ""
+    def leave(self, state: TrainingState) -> Interrupted:
+        """Save, and give what is to be raised."""
         try:
             self.checkpoints.save(state)
         except ModelFileError as error:
-            trouble = str(error)
+            return self._interrupted(state, str(error))
+        return self._interrupted(state)
+
+    def broken_off(self, state: TrainingState) -> Interrupted:
+        """What is to be raised for a KeyboardInterrupt that did not wait for a step to end.
+
+        Once the training is over its state is whole at any time, and is saved.
+        """
+        if state.over:
+            return self.leave(state)
+        return self._interrupted(state, "ended at once, in the middle of a step")
+
+    def _interrupted(self, state: TrainingState, trouble: str = "") -> Interrupted:
         best = state.history.best.epoch if state.history.epochs else 0
-        where = f"in epoch {state.epoch} after step {state.step}" if not state.over else "before the scores"
-        raise Interrupted(self.path, self.interrupts.asked, where, best, trouble)
+        where = "before its scores" if state.over else f"in epoch {state.epoch} after step {state.step}"
+        return Interrupted(self.path, self.interrupts.asked, where, best, trouble)

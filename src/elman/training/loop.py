@@ -208,6 +208,6 @@ def _diverged(loss: float, epoch: int, step: int, settings: LoopSettings) -> str
     clip = "" if settings.clip else " and --clip 1"
     return (
         f"the loss or its gradient became {loss if not math.isfinite(loss) else 'infinite'} in epoch {epoch}, step "
-        f"{step}; nothing was saved. Try --lr {settings.lr / 3:.2g}{clip}; if it happens in the first steps, "
+        f"{step}. Try --lr {settings.lr / 3:.2g}{clip}; if it happens in the first steps, "
         "look for extreme values in the data"
     )

@@ -44,7 +44,7 @@ def borrowed() -> Iterator[None]:
 def drawn(device: torch.device) -> Randomness:
     """How far all generators are, that of the device among them."""
     version, numbers, gauss = random.getstate()
-    numpys: dict[str, Any] = np.random.get_state(legacy=False)  # type: ignore[assignment]
+    numpys: dict[str, Any] = np.random.get_state(legacy=False)
     inner = numpys["state"]
     tensors = {
         "torch": torch.get_rng_state(),
