@@ -31,7 +31,7 @@ from elman.training.checkpoint import Checkpoints, Every, Keeper
 from elman.training.history import Epoch, History, Step
 from elman.training.interrupt import Interrupted, Interrupts
 from elman.training.loop import DivergedError, begin, go_on
-from elman.training.make import Made, input_size, plan_of
+from elman.training.make import Made, input_size
 from elman.training.origin import origin_of
 from elman.training.predict import evaluate, examples_of, predict, read_for
 from elman.training.randomness import borrowed
@@ -305,8 +305,7 @@ def _learn(made: Made, state: TrainingState, path: Path, keeper: Keeper, listene
         for epoch in state.history.epochs:
             write(epoch)
         weights = sum(weight.numel() for weight in made.model.parameters())
-        plan = plan_of(made.model, made.data, made.loop, made.notes)
-        hear(Started(made.notes, plan, weights, made.loop.epochs, path))
+        hear(Started(made.notes, made.plan, weights, made.loop.epochs, path))
         go_on(state, made.data.train, made.data.valid, made.loop, hear, keeper)
 
 

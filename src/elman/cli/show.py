@@ -172,7 +172,7 @@ class Watch:
 
     def __init__(self) -> None:
         self._bar: Progress | None = None
-        self._every = 1
+        self._every = self._epochs = 0
         if err.is_terminal:
             self._bar = Progress(
                 TextColumn("{task.description}"),
@@ -199,6 +199,8 @@ class Watch:
             err.print("Interrupted before the training began; nothing was written")
 
     def __call__(self, event: Started | Step | Epoch) -> None:
+        if isinstance(event, (Step, Epoch)) and not self._every:
+            self._head()
         if isinstance(event, Step):
             self._step(event)
         elif isinstance(event, Epoch):
@@ -209,11 +211,11 @@ class Watch:
                 engines = sorted({f"{entry.engine} ({entry.reason})" for entry in event.plan.entries})
                 notes([f"{event.weights:,} weights; engine: {', '.join(engines)}"])
             notes([f"writes to {event.path}; Ctrl-C saves and ends it, to go on later"])
-            self._head(event.epochs)
+            self._epochs = event.epochs
 
-    def _head(self, epochs: int) -> None:
+    def _head(self) -> None:
         """The head of the table of epochs, which is kept to about forty lines, and its key."""
-        self._every = -(-epochs // _LINES)
+        self._every = -(-self._epochs // _LINES)
         thinned = f"; a line every {self._every} epochs, all are in history.jsonl" if self._every > 1 else ""
         err.print(f"* the best so far{thinned}")
         err.print("epoch  training  validation  gradient  seconds")

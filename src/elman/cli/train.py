@@ -141,9 +141,9 @@ def stoppable() -> Iterator[None]:
     except Interrupted as stop:
         again = show.command("elman", "train", "--resume", stop.path)
         show.err.print(show.wrap(stop.what))
-        show.err.print(f"Go on:  {again}")
+        show.err.print(f"Go on:   {again}")
         if stop.best:
-            show.err.print(f"Or end with epoch {stop.best}, the best so far:  {again} --finish")
+            show.err.print(f"Finish:  {again} --finish   (keeps epoch {stop.best}, the best so far)")
         raise typer.Exit(128 + stop.signal) from None
 
 

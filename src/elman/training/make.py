@@ -19,7 +19,7 @@ from elman.training.randomness import seed_all
 from elman.training.settings import Job, LoopSettings
 from elman.training.warm import warm_start
 
-__all__ = ["Made", "check_device", "input_size", "plan_of"]
+__all__ = ["Made", "check_device", "input_size"]
 
 
 @dataclass
@@ -30,6 +30,7 @@ class Made:
     data: Prepared
     model: SequenceModel
     loop: LoopSettings
+    plan: Plan | None
     notes: list[str]
 
     @classmethod
@@ -46,7 +47,9 @@ class Made:
         serialise(model)
         warm_start(model, data.train, data.valid)
         model.to(device)
-        return cls(job, data, model, loop, [*data.notes, _network_in_words(model, data, loop)])
+        notes = [*data.notes, _network_in_words(model, data, loop)]
+        # Planned here, not later: trying a cell may draw, and a training that goes on must draw on where it stood.
+        return cls(job, data, model, loop, _plan(model, data, loop, notes), notes)
 
 
 def check_device(name: str) -> torch.device:
@@ -88,7 +91,7 @@ def _network_in_words(model: SequenceModel, data: Prepared, loop: LoopSettings) 
     )
 
 
-def plan_of(model: SequenceModel, data: Prepared, loop: LoopSettings, notes: list[str]) -> Plan | None:
+def _plan(model: SequenceModel, data: Prepared, loop: LoopSettings, notes: list[str]) -> Plan | None:
     """The plan, to be told; what cannot be planned may be trained all the same."""
     if model.config.net.cell == "feedforward":
         return None

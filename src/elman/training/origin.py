@@ -69,7 +69,11 @@ def changes(then: dict[str, Any], now: dict[str, Any]) -> Changes:
     """Compare what :func:`origin_of` gave then and gives now."""
     found = Changes(where=_differing(then["where"], now["where"]))
     settings = _differing(then["settings"], now["settings"])
-    data = [f"the data ({name}) are others" for name in FILES if then["data"].get(name) != now["data"].get(name)]
+    data = [
+        f"the data are others ({name}: its sha256 differs)"
+        for name in FILES
+        if then["data"].get(name) != now["data"].get(name)
+    ]
     found.words = data + settings
     if not found.words and then["kinds"] != now["kinds"]:
         found.words.append("the same data are read in another way, by another version of elman")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,26 +67,30 @@ def new_folder(out: Path | None, job: Job) -> Path:
 
 
 def refuse_no_run(path: Path) -> None:
-    """Refuse what cannot be gone on with.
+    """Refuse, before anything is done to it, a folder that is not one of a run.
 
     Raises:
-        InputError: there is no such run, or it is finished.
+        InputError: there is no run.
     """
     if not path.is_dir():
         raise InputError(f"--resume {path}: no such folder; name the folder of a run, such as runs/reviews-1")
-    if (path / RECORD).is_file():
-        raise InputError(
-            f"--resume {path}: this run is finished. Use it: elman predict {path} FILE; or train longer: "
-            f"elman train --config {path / SETTINGS} --epochs N"
-        )
     if not (path / SETTINGS).is_file():
         raise InputError(f"--resume {path}: no run to go on with, it has no {SETTINGS}; name the folder of a run")
 
 
 def reopen(path: Path) -> dict[str, Any]:
-    """The settings of a run to go on with, which is held; what killed writes left in it is cleared away."""
-    refuse_no_run(path)
+    """The settings of a run to go on with, which is held; what killed writes left in it is cleared away.
+
+    Raises:
+        InputError: the run is finished.
+    """
     clear_leftovers(path)
+    if (path / RECORD).is_file():
+        shutil.rmtree(path / CHECKPOINTS, ignore_errors=True)
+        raise InputError(
+            f"--resume {path}: this run is finished. Use it: elman evaluate {path} FILE; or train longer: "
+            f"elman train --config {path / SETTINGS} --epochs N"
+        )
     return read_settings(path / SETTINGS, f"--resume {path}: {SETTINGS}")
 
 
