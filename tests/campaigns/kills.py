@@ -247,7 +247,7 @@ def go_on(path: Path, listener: Listener) -> None:
 
 def campaign(runs: int, kills: int, terms: int, seed: int) -> dict[str, Any]:
     chance, hits, differ = random.Random(seed), Counter[str](), []
-    slowest, lost, stopped, killed = 0.0, 0, 0, 0
+    slowest, lost, stopped, killed, torn, went_on = 0.0, 0, 0, 0, 0, 0
     for number in range(runs):
         job = JOBS[number % len(JOBS)]
         alone, path, kept = Path(f"alone-{number}"), Path(f"run-{number}"), Path(f"state-{number}")
@@ -257,7 +257,7 @@ def campaign(runs: int, kills: int, terms: int, seed: int) -> dict[str, Any]:
         chance.shuffle(todo)
         while True:
             work = partial(go_on, path) if (path / "run.toml").is_file() else partial(start, job, path)
-            if not work.func == go_on:
+            if work.func != go_on:
                 shutil.rmtree(path, ignore_errors=True)
             if not todo:
                 leave_alone(work, kept)
@@ -265,8 +265,10 @@ def campaign(runs: int, kills: int, terms: int, seed: int) -> dict[str, Any]:
             mark = chance.choice("sssceekj" if (path / "checkpoints").is_dir() else "sscek")
             name, longest = MARKS[mark]
             before = taken(path)
+            went_on += before > 0
             most = 9 if mark in "sc" else 1
             code, seconds, steps = hit(work, kept, todo[-1], mark, chance.randint(1, most), chance.uniform(0, longest))
+            torn += any((path / "checkpoints").glob(".*"))
             if code == -signal.SIGKILL and (path / "report.json").is_file():
                 # Killed when all was written; what was left to clear away is cleared away by whoever asks.
                 todo.pop()
@@ -290,7 +292,7 @@ def campaign(runs: int, kills: int, terms: int, seed: int) -> dict[str, Any]:
         differ += compare(number, left(path, kept), wanted)
         print(f"{number + 1} of {runs}: {killed} kills, {stopped} stops, {len(differ)} differences", file=sys.stderr)
     return {
-        "kills": killed, "hits": dict(hits), "differences": differ,
+        "kills": killed, "hits": dict(hits), "torn_saves": torn, "went_on": went_on, "differences": differ,
         "stops": stopped, "steps_lost": lost, "slowest_stop": round(slowest, 3),
     }  # fmt: skip
 
