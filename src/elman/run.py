@@ -265,24 +265,25 @@ def _complete(made: Made, state: TrainingState, path: Path, checkpoints: Checkpo
                 raise
             except KeyboardInterrupt:
                 raise keeper.broken_off(state) from None
-    except ElmanError as error:
-        raise _with_way_on(error, path, made.loop.lr, checkpoints) from error
-    except Exception:
-        if not checkpoints:
+    except Interrupted:
+        raise
+    except BaseException as error:
+        kept = bool(checkpoints)
+        if not kept:
             report.sweep(path)
+        if isinstance(error, ElmanError):
+            raise type(error)(f"{error}. {_what_is_left(error, path, made.loop.lr, kept=kept)}") from error
         raise
     checkpoints.remove()
     return run
 
 
-def _with_way_on(error: ElmanError, path: Path, lr: float, checkpoints: Checkpoints) -> ElmanError:
-    """An error that ends a training, with what is left of it; a run that left nothing is not in the way."""
-    if not checkpoints:
-        report.sweep(path)
-        return error
-    diverged = isinstance(error, DivergedError)
-    change = f" --anyway --lr {lr / 3:.2g}" if diverged else ""
-    return type(error)(f"{error}. What it was before is kept; go on: elman train --resume {path}{change}")
+def _what_is_left(error: ElmanError, path: Path, lr: float, *, kept: bool) -> str:
+    """What to say behind an error that ends a training; a run that left nothing is not in the way."""
+    if not kept:
+        return "Nothing was saved"
+    change = f" --anyway --lr {lr / 3:.2g}" if isinstance(error, DivergedError) else ""
+    return f"What it was before is kept; go on: elman train --resume {path}{change}"
 
 
 def _learn(made: Made, state: TrainingState, path: Path, keeper: Keeper, listener: Listener | None) -> None:

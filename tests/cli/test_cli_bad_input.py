@@ -125,7 +125,7 @@ OPTIONS: list[tuple[str, list[str]]] = [
     ("--out reviews.csv", ["--out reviews.csv: exists already and is not overwritten"]),
     ("--out reviews.csv/o", ["--out reviews.csv/o: 'reviews.csv' is a file, no folder can be made there; name another --out"]),
     ("--out reviews.csv/a/b", ["'reviews.csv' is a file"]),
-    ("--lr 1e30 --epochs 2 --cell rnn", ["became nan in epoch", "; nothing was saved. Try --lr 3.3e+29"]),
+    ("--lr 1e30 --epochs 2 --cell rnn", ["became nan in epoch", ". Try --lr 3.3e+29", ". Nothing was saved"]),
 ]  # fmt: skip
 
 USE: list[tuple[str, list[str]]] = [
