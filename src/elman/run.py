@@ -9,7 +9,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,7 @@ from elman.native_info import describe
 from elman.training import place
 from elman.training.again import end_early, job_again, restore
 from elman.training.checkpoint import Checkpoints, Every, Keeper
-from elman.training.history import Epoch, History, Step
+from elman.training.history import Epoch, History, HistoryFile, Step
 from elman.training.interrupt import Interrupted, Interrupts
 from elman.training.loop import DivergedError, begin, go_on
 from elman.training.make import Made, input_size
@@ -216,7 +216,7 @@ def resume(
     path = Path(path)
     place.refuse_no_run(path)
     with _undisturbed(), place.held(path):
-        job = job_again(path, settings, anyway)
+        job = job_again(path, settings, finish=finish, anyway=anyway)
         made = Made.of(job, cells)
         checkpoints = _checkpoints(made, path)
         state = begin(made.model, made.loop)
@@ -271,14 +271,14 @@ def _complete(made: Made, state: TrainingState, path: Path, checkpoints: Checkpo
         kept = bool(checkpoints)
         if not kept:
             report.sweep(path)
-        if isinstance(error, ElmanError):
+        if isinstance(error, (ElmanError, OSError)):
             raise type(error)(f"{error}. {_what_is_left(error, path, made.loop.lr, kept=kept)}") from error
         raise
     checkpoints.remove()
     return run
 
 
-def _what_is_left(error: ElmanError, path: Path, lr: float, *, kept: bool) -> str:
+def _what_is_left(error: Exception, path: Path, lr: float, *, kept: bool) -> str:
     """What to say behind an error that ends a training; a run that left nothing is not in the way."""
     if not kept:
         return "Nothing was saved"
@@ -287,27 +287,23 @@ def _what_is_left(error: ElmanError, path: Path, lr: float, *, kept: bool) -> st
 
 
 def _learn(made: Made, state: TrainingState, path: Path, keeper: Keeper, listener: Listener | None) -> None:
-    """Train, writing a line of history.jsonl an epoch; it begins with those that are complete already."""
-    with open(path / place.HISTORY, "w", encoding="utf-8") as file:
+    """Train, writing a line of history.jsonl an epoch."""
+    lines = HistoryFile(path / place.HISTORY, state.history)
 
-        def write(epoch: Epoch) -> None:
-            file.write(json.dumps(asdict(epoch)) + "\n")
-            file.flush()
+    def hear(event: Started | Step | Epoch) -> None:
+        if not isinstance(event, Step):
+            lines.write()
+        if listener is not None:
+            try:
+                listener(event)
+            except KeyboardInterrupt:
+                keeper.interrupts.ask()
 
-        def hear(event: Started | Step | Epoch) -> None:
-            if isinstance(event, Epoch):
-                write(event)
-            if listener is not None:
-                try:
-                    listener(event)
-                except KeyboardInterrupt:
-                    keeper.interrupts.ask()
-
-        for epoch in state.history.epochs:
-            write(epoch)
-        weights = sum(weight.numel() for weight in made.model.parameters())
-        hear(Started(made.notes, made.plan, weights, made.loop.epochs, path))
-        go_on(state, made.data.train, made.data.valid, made.loop, hear, keeper)
+    weights = sum(weight.numel() for weight in made.model.parameters())
+    hear(Started(made.notes, made.plan, weights, made.loop.epochs, path))
+    go_on(state, made.data.train, made.data.valid, made.loop, hear, keeper)
+    # Nothing is left to write, unless the disk was full at the last epoch.
+    lines.write()
 
 
 def _judge(made: Made, state: TrainingState, path: Path) -> Run:

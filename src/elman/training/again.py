@@ -9,15 +9,18 @@ from elman.core.errors import InputError
 from elman.training import place
 from elman.training.checkpoint import Checkpoints, Saved
 from elman.training.make import Made
-from elman.training.origin import FILES, changed_words, changes, refuse
+from elman.training.origin import FILES, PLACES, changed_words, changes, refuse
 from elman.training.settings import Job, job_from
 from elman.training.state import TrainingState
 
 __all__ = ["end_early", "job_again", "restore"]
 
 
-def job_again(path: Path, given: dict[str, Any], anyway: bool) -> Job:
+def job_again(path: Path, given: dict[str, Any], *, finish: bool, anyway: bool) -> Job:
     """The settings of a run that goes on: its own, and what is given anew."""
+    idle = [name for name in given if name not in (*FILES, *PLACES)]
+    if finish and idle:
+        raise InputError(f"--finish: trains no further, so {idle[0]} has no effect; leave one of them out")
     own = place.reopen(path)
     before, job = job_from(own), job_from({**own, **given})
     words = changed_words(before, job)
@@ -35,7 +38,10 @@ def job_again(path: Path, given: dict[str, Any], anyway: bool) -> Job:
 
 
 def restore(made: Made, state: TrainingState, saved: Saved | None, checkpoints: Checkpoints, anyway: bool) -> None:
-    """Have a training stand where its checkpoint says, unless it has become another training."""
+    """Have a training stand where its checkpoint says, unless it has become another training.
+
+    If it has and that is wanted, it is saved as such at once: from here on it is the training to go on with.
+    """
     path = checkpoints.folder.parent
     if saved is None:
         made.notes.append("nothing was saved before it was broken off, so it begins again")
@@ -48,6 +54,11 @@ def restore(made: Made, state: TrainingState, saved: Saved | None, checkpoints: 
     saved.restore(state)
     if found.words and state.over:
         raise InputError(f"--resume {path}: only its scores are missing, so nothing can change; leave --anyway out")
+    if state.epoch > made.loop.epochs and not state.over:
+        raise InputError(
+            f"--resume {path}: epoch {state.epoch} is under way already, --epochs {made.loop.epochs} is over; to end "
+            f"with the best epoch so far: elman train --resume {path} --finish"
+        )
     where = "only the scores are missing" if state.over else f"in epoch {state.epoch} after step {state.step}"
     made.notes.append(f"it goes on {where} ({state.taken:,} steps were taken in all)")
     if found.order:
@@ -56,6 +67,8 @@ def restore(made: Made, state: TrainingState, saved: Saved | None, checkpoints: 
     made.notes.extend(f"changed: {words}" for words in found.words)
     if found.where:
         made.notes.append(f"the last digits may differ from an unbroken run: {'; '.join(found.where)}")
+    if found.words:
+        checkpoints.save(state)
 
 
 def end_early(path: Path, state: TrainingState) -> None:

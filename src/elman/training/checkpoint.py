@@ -119,6 +119,14 @@ class Checkpoints:
         if self._held == (state.taken, state.over):
             return
         began = time.monotonic()
+        try:
+            self._write(state)
+        finally:
+            # After a failure as well: the next try is due after a pause, not after the next step.
+            self._last = time.monotonic()
+            self._took = self._last - began
+
+    def _write(self, state: TrainingState) -> None:
         tensors, record = state.pack()
         body = json.dumps({"origin": self.origin, "state": record})
         place = self.folder / f"step-{state.taken}"
@@ -128,8 +136,6 @@ class Checkpoints:
         ahead = [other for other in self._places() if _number(other) > state.taken]
         for old in (*ahead, *[other for other in self._places() if other not in ahead][:-_KEPT]):
             shutil.rmtree(old, ignore_errors=True)
-        self._last = time.monotonic()
-        self._took = self._last - began
 
     def newest(self) -> tuple[Saved | None, list[str]]:
         """The last good checkpoint, None if there are none at all, and a sentence for each one that is damaged.
@@ -147,7 +153,9 @@ class Checkpoints:
             except ModelFileError as error:
                 trouble.append(str(error))
                 continue
-            self._held = (saved.record["taken"], saved.record["over"])
+            # Of another make, it does not stand for what is trained from now on.
+            same = saved.origin == self.origin
+            self._held = (saved.record["taken"], saved.record["over"]) if same else None
             passed = [f"a checkpoint is passed over, and {place.name} is taken instead: {words}" for words in trouble]
             return saved, passed
         if trouble:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+import warnings
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
-__all__ = ["Epoch", "History", "Step"]
+__all__ = ["Epoch", "History", "HistoryFile", "Step"]
 
 
 @dataclass(frozen=True)
@@ -70,3 +73,31 @@ class History:
     def unfinished(self) -> bool:
         """Whether the last epoch that was allowed is the best: more of them might have gained more."""
         return bool(self.epochs) and self.limit == len(self.epochs) == self.best.epoch
+
+
+class HistoryFile:
+    """A history on disk: JSON, a line an epoch. It begins with those that are complete already.
+
+    Args:
+        path: of the file; what stands there is replaced.
+        history: what is written.
+    """
+
+    def __init__(self, path: Path, history: History) -> None:
+        self.path, self.history = path, history
+        self._written = 0
+
+    def write(self) -> None:
+        """Write the epochs that are not in the file yet; after a failure all of them, for a line may be torn.
+
+        Warns:
+            UserWarning: the disk is full or not writable.
+        """
+        try:
+            with open(self.path, "a" if self._written else "w", encoding="utf-8") as file:
+                file.writelines(json.dumps(asdict(epoch)) + "\n" for epoch in self.history.epochs[self._written :])
+        except OSError as error:
+            self._written = 0
+            warnings.warn(f"{self.path}: could not be written ({error.strerror}); make room", stacklevel=2)
+        else:
+            self._written = len(self.history.epochs)

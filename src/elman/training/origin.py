@@ -16,13 +16,16 @@ from elman.data.fingerprint import fingerprint
 from elman.model.network import ModelConfig
 from elman.training.settings import Job, LoopSettings
 
-__all__ = ["FILES", "Changes", "changed_words", "changes", "origin_of", "refuse"]
+__all__ = ["FILES", "PLACES", "Changes", "changed_words", "changes", "origin_of", "refuse"]
 
 FILES = ("file", "valid", "test")
 """Settings that name data: they may name another place, for it is the content that counts."""
 
-_NEUTRAL = (*FILES, "save_every", "threads", "device")
-"""Settings that may change from one session to the next; threads and device are told, as where it runs."""
+PLACES = ("threads", "device")
+"""Settings that say where it runs; they may change, and that is told, for the last digits may."""
+
+_NEUTRAL = (*FILES, *PLACES, "save_every")
+"""Settings that may change from one session to the next."""
 
 _SAME_ORDER = ("epochs", "lr", "weight_decay", "l1", "clip", "patience", "dropout")
 """Settings whose change leaves the batches of an epoch what they are."""

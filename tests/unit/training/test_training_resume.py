@@ -10,7 +10,8 @@ import re
 import shutil
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ from elman.core.cells.lstm import LSTMCell, LSTMState
 from elman.core.cells.wrap import Dropped, WeightDrop
 from elman.core.state import Shared
 from elman.data.batch import StreamSet
+from elman.model.file import save_model
+from elman.model.folder import write_file
 from elman.model.kinds.text import TextIn, TokenOut
 from elman.model.network import ModelConfig, NetConfig, SequenceModel
 from elman.training import checkpoint, loop, place
@@ -265,6 +268,13 @@ def test_saving_by_the_clock_costs_a_fiftieth_at_the_most(tmp_path: Path, monkey
     now[0] = 132.0 + 100
     assert checkpoints.due(state)
     assert not Checkpoints(tmp_path / "c", Every(), {}).due(state)
+    # One that fails is not tried again at every step.
+    shutil.rmtree(tmp_path / "c")
+    (tmp_path / "c").write_text("a file where the folder should be")
+    state.taken += 1
+    with pytest.raises(ModelFileError, match="cannot write here"):
+        checkpoints.save(state)
+    assert not checkpoints.due(state)
 
 
 @pytest.mark.usefixtures("quiet")
@@ -431,6 +441,27 @@ def test_a_run_goes_on_with_other_settings_if_that_is_wanted(stopped: Path) -> N
     assert run.history.epochs[1].lr > 0.01
 
 
+def test_what_it_goes_on_as_is_saved_at_once(stopped: Path, tmp_path: Path) -> None:
+    def copy(event: object) -> None:
+        if isinstance(event, elman.run.Started):
+            shutil.copytree(stopped, tmp_path / "killed", ignore=shutil.ignore_patterns(".lock"))
+
+    elman.resume(stopped, anyway=True, lr=0.5, batch=8, listener=copy)
+    run = elman.resume(tmp_path / "killed")
+    assert "it goes on in epoch 2 after step 0 (4 steps were taken in all)" in run.notes
+    assert _left(tmp_path / "killed") == _left(stopped)
+
+
+def test_what_has_no_effect_is_refused(stopped: Path) -> None:
+    with pytest.raises(InputError, match="--finish: trains no further, so lr has no effect"):
+        elman.resume(stopped, finish=True, anyway=True, lr=0.5)
+    with pytest.raises(Interrupted):
+        elman.resume(stopped, listener=_stopping(3))
+    with pytest.raises(InputError, match=r"epoch 3 is under way already, --epochs 2 is over; .* --finish"):
+        elman.resume(stopped, anyway=True, epochs=2)
+    assert elman.resume(stopped, finish=True, threads=torch.get_num_threads()).history.interrupted
+
+
 def test_an_epoch_of_other_batches_begins_again(stopped: Path) -> None:
     heard: list[Any] = []
     with pytest.raises(Interrupted):
@@ -494,6 +525,80 @@ def test_a_run_that_diverges_keeps_what_it_was(tmp_path: Path, monkeypatch: pyte
         assert not (tmp_path / "never").exists()
     run = elman.resume(path, anyway=True, lr=0.00033)
     assert "it goes on in epoch 2 after step 1 (4 steps were taken in all)" in run.notes
+
+
+# A full disk --------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _full() -> Iterator[None]:
+    """No file can grow beyond a hundred bytes: writes fail in their middle, as on a disk that is full."""
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no limit of the size of files")
+def test_a_training_outlives_a_disk_that_is_full_for_a_while(tmp_path: Path) -> None:
+    words = (_rows(tmp_path), "text:t", "label:y")
+    elman.train(*words, out=tmp_path / "alone", **SMALL)
+    full, seen = ExitStack(), []
+
+    def hear(event: object) -> None:
+        if not isinstance(event, Step):
+            return
+        if (event.epoch, event.step) == (2, 1):
+            full.enter_context(_full())
+        elif (event.epoch, event.step) == (4, 1):
+            full.close()
+            seen.extend(_names(tmp_path / "run/checkpoints"))
+            shutil.copytree(tmp_path / "run", tmp_path / "killed", ignore=shutil.ignore_patterns(".lock"))
+
+    with full, pytest.warns(UserWarning, match="could not be") as warned:
+        elman.train(*words, out=tmp_path / "run", save_every="1", listener=hear, **SMALL)
+    said = [str(warning.message) for warning in warned]
+    assert any("checkpoints/step-4: could not be saved (" in words for words in said)
+    assert any("history.jsonl: could not be written (" in words for words in said)
+    # What was there before stands, and nothing half written.
+    assert seen == ["step-2", "step-3"]
+    assert _left(tmp_path / "run") == _left(tmp_path / "alone")
+    elman.resume(tmp_path / "killed")
+    assert _left(tmp_path / "killed") == _left(tmp_path / "alone")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no limit of the size of files")
+def test_a_disk_that_is_full_in_the_end_costs_the_end_only(stopped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def save(*words: Any) -> None:
+        with _full():
+            save_model(*words)
+
+    def record(*words: Any) -> None:
+        with _full():
+            write_file(*words)
+
+    again = re.escape(f"What it was before is kept; go on: elman train --resume {stopped}")
+    with monkeypatch.context() as patched:
+        patched.setattr("elman.run.save_model", save)
+        with pytest.raises(ModelFileError, match=rf"run/model: could not be saved \(.*{again}"):
+            elman.resume(stopped)
+    assert _names(stopped) == ["checkpoints", "history.jsonl", "run.toml"]
+    real = elman.run._write_record
+
+    def written(*words: Any) -> None:
+        monkeypatch.setattr("elman.run.write_file", record)
+        real(*words)
+
+    monkeypatch.setattr("elman.run._write_record", written)
+    with pytest.raises(OSError, match=again):
+        elman.resume(stopped)
+    monkeypatch.undo()
+    assert not (stopped / "report.json").exists()
+    assert elman.resume(stopped).scores is not None
 
 
 # One at a time ------------------------------------------------------------------------------------------------
