@@ -31,6 +31,7 @@ def test_a_few_trainings_that_are_killed_end_as_if_they_were_not() -> None:
     assert found["differences"] == []
     assert (found["kills"], found["stops"], found["steps_lost"]) == (9, 3, 0)
     assert found["went_on"] > 3
+    assert found["slowest_stop"] < 2
 
 
 @pytest.mark.campaign

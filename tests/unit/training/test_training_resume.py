@@ -10,8 +10,8 @@ import re
 import shutil
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from full_disk import largest_file
 from torch import Tensor
 
 import elman
@@ -530,19 +531,6 @@ def test_a_run_that_diverges_keeps_what_it_was(tmp_path: Path, monkeypatch: pyte
 # A full disk --------------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def _full() -> Iterator[None]:
-    """No file can grow beyond a hundred bytes: writes fail in their middle, as on a disk that is full."""
-    import resource
-
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no limit of the size of files")
 def test_a_training_outlives_a_disk_that_is_full_for_a_while(tmp_path: Path) -> None:
     words = (_rows(tmp_path), "text:t", "label:y")
@@ -553,7 +541,7 @@ def test_a_training_outlives_a_disk_that_is_full_for_a_while(tmp_path: Path) -> 
         if not isinstance(event, Step):
             return
         if (event.epoch, event.step) == (2, 1):
-            full.enter_context(_full())
+            full.enter_context(largest_file(100))
         elif (event.epoch, event.step) == (4, 1):
             full.close()
             seen.extend(_names(tmp_path / "run/checkpoints"))
@@ -574,11 +562,11 @@ def test_a_training_outlives_a_disk_that_is_full_for_a_while(tmp_path: Path) -> 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no limit of the size of files")
 def test_a_disk_that_is_full_in_the_end_costs_the_end_only(stopped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def save(*words: Any) -> None:
-        with _full():
+        with largest_file(100):
             save_model(*words)
 
     def record(*words: Any) -> None:
-        with _full():
+        with largest_file(100):
             write_file(*words)
 
     again = re.escape(f"What it was before is kept; go on: elman train --resume {stopped}")
