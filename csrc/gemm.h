@@ -61,7 +61,10 @@ ELMAN_INLINE void tile(std::int64_t K, RowsIn<Real> a, const Real *b, const Real
     for (; k + U <= K; k += U, b += U * NV * W) {
         unroll<U>([&](auto u) ELMAN_LAMBDA {
             Vec<Real> column[NV];
-            unroll<NV>([&](auto v) ELMAN_LAMBDA { column[v] = load(b + (u * NV + v) * W); });
+            unroll<NV>([&](auto v) ELMAN_LAMBDA {
+                column[v] = load(b + (u * NV + v) * W);
+                if constexpr (MR > 1) pin<Real>(column[v]);
+            });
             // A panel is a stream from the second-level cache, and the processor's own prefetching falls behind two
             // 512-bit units. AVX2's tiles have too few multiply-adds a load to pay for asking.
             if constexpr (U == 1 && ELMAN_BYTES == 64) {

@@ -54,6 +54,21 @@ ELMAN_INLINE void store(Real *to, Vec<Real> v) {
     std::memcpy(to, &v, sizeof v);
 }
 
+// Has a value stay in a register. Compilers put a load that several instructions share into each of them as an operand
+// in memory, which is three loads for one where loads are what bounds.
+template <class Real>
+ELMAN_INLINE void pin(Vec<Real> &v) {
+#if ELMAN_BYTES == 64 && defined(__AVX512F__)
+    __asm__("" : "+v"(v));
+#elif ELMAN_BYTES <= 32 && defined(__SSE2__)
+    __asm__("" : "+x"(v));
+#elif ELMAN_BYTES == 16 && defined(__aarch64__)
+    __asm__("" : "+w"(v));
+#else
+    (void)v;
+#endif
+}
+
 // The first `count` numbers, zeros behind them; reads no further.
 template <class Real>
 ELMAN_INLINE Vec<Real> load_part(const Real *from, std::int64_t count) {

@@ -109,7 +109,7 @@ def _jax(case: Case, data: Data) -> Call:
     run = _jax_layer(case.cell, case.size)
     if case.job == "infer":
         compiled = jax.jit(run)
-        return lambda: [torch.from_numpy(np.array(compiled(weights, x).block_until_ready()))]
+        return lambda: [torch.from_numpy(np.array(jax.block_until_ready(compiled(weights, x))))]
 
     def both(weights: Any, dy: Any) -> Any:
         y, back = jax.vjp(lambda weights: run(weights, x), weights)
@@ -200,8 +200,9 @@ def _onnx_model(case: Case, layer: nn.RNNBase) -> bytes:
         ["x", "W", "R", "B", "", "h", *(["c"] if lstm else [])],
         ["y", "h_end", *(["c_end"] if lstm else [])],
         hidden_size=case.size,
-        **({"linear_before_reset": 1} if case.cell == "GRU" else {}),
     )
+    if case.cell == "GRU":
+        node.attribute.append(helper.make_attribute("linear_before_reset", 1))
     whole = [("x", (case.steps, case.batch, case.size)), *((name, (1, case.batch, case.size)) for name in ("h", "c"))]
     shapes = whole if lstm else whole[:2]
     inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes]
