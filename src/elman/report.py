@@ -16,6 +16,7 @@ import torch
 
 from elman import pictures
 from elman.data.batch import WindowSet
+from elman.data.files import files_of
 from elman.data.prepare import Prepared
 from elman.model import baselines
 from elman.model.answers import quantiles
@@ -54,8 +55,11 @@ def sweep(path: Path) -> None:
 
 
 def fingerprint(file: str | Path) -> str:
-    """The sha256 of a file: which data it was."""
-    return hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    """The sha256 of a file, or of the files that it stands for one after another: which data it was."""
+    found = hashlib.sha256()
+    for path in files_of(file):
+        found.update(path.read_bytes())
+    return found.hexdigest()
 
 
 def trained_on(folder: Path, file: str | Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -34,8 +34,8 @@ def register(app: typer.Typer) -> None:
 
 
 def predict(
-    run: str = typer.Argument(..., help="A run's folder."),
-    file: str = typer.Argument(..., help="The data to predict from."),
+    run: Annotated[str, typer.Argument(help="A run's folder.")],
+    file: Annotated[list[str], typer.Argument(help="The data to predict from; several plain texts are aligned.")],
     out: str | None = typer.Option(None, help="Write the table here (.csv, .jsonl or .parquet)."),
     id: str | None = typer.Option(None, help="Column: rows of one value form one sequence (as in training)."),
     time: str | None = typer.Option(None, help="Column: time of a row (as in training)."),
@@ -49,7 +49,7 @@ def predict(
     where = check_device(device)
     found = load(run)
     found.model.to(where)
-    made = predict(found.model, read_for(found.model, file, need_target=False, id=id, time=time))
+    made = predict(found.model, read_for(found.model, "+".join(file), need_target=False, id=id, time=time))
     show.notes(made.notes)
     if out is not None:
         # Parquet has times of its own, and room for every digit.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -30,8 +30,9 @@ to read:     series\\[:COLUMN,...]   text\\[:COLUMN]   text.char\\[:COLUMN]
 to predict:  label\\[:COLUMN]   number\\[:COLUMN,...]
              next\\[:COLUMN,...]   future:STEPS\\[:COLUMN,...]
 
-Files: CSV, TSV, JSONL, Parquet, .ts and plain .txt, each also with .gz. With --id all rows of one id are one \
-sequence. What you do not say is chosen from the data, and told. A folder that exists is never overwritten.
+Files: CSV, TSV, JSONL, Parquet, .ts, .conllu, .conll and plain .txt, each also with .gz; folders with \
+metadata.csv; several plain texts, aligned. With --id all rows of one id are one sequence. What you do not say is \
+chosen from the data, and told. A folder that exists is never overwritten.
 """
 
 DATA, NET, LOOP = "Data", "Network", "Training"
@@ -42,7 +43,7 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
-    file: str | None = typer.Argument(None, help="The data."),
+    file: Annotated[list[str] | None, typer.Argument(help="The data; several plain texts are aligned.")] = None,
     source: str | None = typer.Option(None, "--from", help="What to read.", metavar="KIND"),
     target: str | None = typer.Option(None, "--to", help="What to predict.", metavar="KIND"),
     id: str | None = typer.Option(None, help="Column: rows of one value form one sequence.", rich_help_panel=DATA),
@@ -78,6 +79,7 @@ def train(
     given = dict(locals())
     for name in ("out", "config"):
         del given[name]
+    given["file"] = "+".join(file) if file else None
     settings = {**_config(config), **{name: value for name, value in given.items() if value is not None}}
     for name, example in (("file", "reviews.csv"), ("source", "--from text:review"), ("target", "--to label")):
         if name not in settings:
