@@ -14,14 +14,21 @@ from elman import core as _core
 from elman.core import *  # noqa: F403 - the public names of the core, listed in core.__all__
 
 if TYPE_CHECKING:
+    from elman.data.checkup.examine import examine
     from elman.live.session import Session
     from elman.run import Run, load, train
 
 __version__ = "0.1.0"
 
-_LATER = {"Run": "elman.run", "Session": "elman.live.session", "load": "elman.run", "train": "elman.run"}
+_LATER = {
+    "Run": "elman.run",
+    "Session": "elman.live.session",
+    "examine": "elman.data.checkup.examine",
+    "load": "elman.run",
+    "train": "elman.run",
+}
 
-__all__ = [*_core.__all__, "Run", "Session", "__version__", "load", "train"]
+__all__ = [*_core.__all__, "Run", "Session", "__version__", "examine", "load", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -47,7 +47,7 @@ class DataError(ElmanError):
         row: int | None = None,
         column: str | None = None,
     ) -> None:
-        self.file, self.row, self.column = file, row, column
+        self.message, self.file, self.row, self.column = message, file, row, column
         place = [str(file)] if file else []
         if row is not None:
             place.append(f"line {row}")
