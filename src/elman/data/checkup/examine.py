@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +130,9 @@ def examine(
     head = _typed(first, file)
     _check_named(head, asked)
     found = guess(head, asked)
+    if test is not None:
+        # The file says what the test is, so a column of parts does not.
+        found = replace(found, split=asked.split)
     watch = Watch(found)
     watch.add(first, file)
     whole = True
@@ -155,11 +158,10 @@ def _of_head(head: Table, found: Guess, wide: list[str], file: str) -> list[Find
     findings = []
     if wide:
         others = [name for name in head.frame.columns if name not in wide]
-        rest = "".join(f"{name!r}, " for name in others)
+        lists = f"pl.concat_list(pl.exclude({others!r}).cast(pl.Float64, strict=False)).list.drop_nulls().alias('x')"
         turn = (
-            f"import polars as pl; from elman.data.read import read; d = read({file!r}).frame; "
-            f"d.select({rest}pl.concat_list(d.columns[{len(others)}:]).list.drop_nulls().alias('x'))"
-            ".write_parquet('series.parquet')"
+            f"import polars as pl; from elman.data.read import read; read({file!r}).frame"
+            f".select(*{others!r}, {lists}).write_parquet('series.parquet')"
         )
         what = f"{len(wide):,} columns, {wide[0]} to {wide[-1]}, seem to be the steps of one series a row"
         do = "make a list of them; then: elman data series.parquet"
@@ -238,8 +240,8 @@ def _column(tally: Tally, found: Guess) -> ColumnReport:
 def _shows(tally: Tally) -> str:
     """What is in a column, in a few words."""
     if tally.kind == "numbers" and tally.low and tally.high:
-        low, high, middle = (_number(x) for x in (tally.low[0], tally.high[0], float(np.median(tally.sample.values))))
-        return f"{low} to {high}, median {middle}" if low != high else low
+        ends = f"{_number(tally.low[0])} to {_number(tally.high[0])}"
+        return f"{ends}, median {_number(float(np.median(tally.sample.values)))}"
     few = tally.values is not None and 0 < len(tally.values) <= FEW
     if few and tally.values and (tally.kind != "text" or max(map(len, tally.values)) <= LONG):
         common = sorted(tally.values.items(), key=lambda item: -item[1])

@@ -232,7 +232,7 @@ class Sequences:
         steps = self.usual
         if len(steps) < 2:
             return First(), float("nan")
-        middle = float(np.median(steps))
+        middle = float(np.sort(steps)[len(steps) // 2])
         enough = self._state["seen"] >= FEWEST - 1
         other = (steps > 1.5 * middle) | (steps < middle / 1.5)
         lines: Ints = self._state["first"][enough]

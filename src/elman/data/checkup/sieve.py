@@ -46,8 +46,8 @@ class Seen:
 
     Attributes:
         level: 0 while everything is kept.
-        again: the line of the first thing that came before, and the line where it did; None if there is none.
-        leak: the same for things that came before in another part.
+        again: the line of the first thing that came before in the same part, and the line where it did; or None.
+        leak: the same for things that came before in another part, where they came first.
     """
 
     def __init__(self, most: int = 1 << 21) -> None:
@@ -62,7 +62,7 @@ class Seen:
 
     @property
     def repeated(self) -> int:
-        """How many things came before."""
+        """How many things came before in the same part."""
         return self._repeated << self.level
 
     @property
@@ -81,8 +81,9 @@ class Seen:
         place, known = find(self._hashes, hashes[firsts])
         origin, at = parts[firsts], lines[firsts]
         origin[known], at[known] = self._parts[place[known]], self._lines[place[known]]
-        repeated = ~new | known[owner]
-        leaks = repeated & (parts != origin[owner])
+        before = ~new | known[owner]
+        leaks = before & (parts != origin[owner])
+        repeated = before & ~leaks
         self._repeated += int(repeated.sum())
         self._leaks += int(leaks.sum())
         self.again = self.again or _first(repeated, lines, at[owner])
