@@ -8,13 +8,14 @@ READY := $(VENV)/.ready
 PYTEST := $(PY) -m pytest -q -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test laws check bench sanitize clean
+.PHONY: help build demo test laws big check bench sanitize clean
 
 help:
 	@echo 'make demo    train, explain and stream a small model'
 	@echo 'make test    the tests, with a sample of the laws of time'
 	@echo 'make laws    all laws of time, for every cell and engine'
 	@echo 'make check   format, lint, types, import law'
+	@echo 'make big     the doctor on files of 2 GiB: memory and seconds; minutes, and 6 GiB of disk'
 	@echo 'make bench   times against torch, and against JAX and ONNX Runtime where installed'
 	@echo 'make sanitize   the native tests under the address and undefined-behaviour sanitizers (GCC, Linux)'
 	@echo 'make build   install elman into $(VENV), with its native core'
@@ -34,6 +35,9 @@ test: $(READY)
 laws: export OMP_NUM_THREADS ?= 1
 laws: $(READY)
 	@$(PYTEST) -m laws_full
+
+big: $(READY)
+	@$(PY) -m pytest -q -s -m campaign tests/unit/data
 
 check: $(READY)
 	$(PY) -m ruff format --check .

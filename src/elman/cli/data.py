@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,7 +42,10 @@ _SHAPES = {
 }
 
 _SHOWN = 12
-"""Labels, and columns of numbers without a role, that are shown one by one."""
+"""Labels that are shown, and columns of a file that has more than twice as many."""
+
+_NAME = 24
+"""Letters of a name that are shown."""
 
 
 def register(app: typer.Typer) -> None:
@@ -71,11 +75,10 @@ def data(
 
 def _tell(found: Checkup) -> None:
     sequences = "" if found.sequences == 1 else f"; {found.sequences:,} sequences"
+    rows = "" if found.shape == "text" else f"{found.rows:,} row{'' if found.rows == 1 else 's'}, "
     id = next((column.name for column in found.columns if column.role == "id"), "id")
     every = f", {found.every} apart" if found.every else ""
-    show.out.print(
-        show.wrap(f"{found.file}: {found.rows:,} rows, {_SHAPES[found.shape].format(id=id)}{sequences}{every}")
-    )
+    show.out.print(show.wrap(f"{found.file}: {rows}{_SHAPES[found.shape].format(id=id)}{sequences}{every}"))
     if found.parts:
         show.out.print("parts: " + ", ".join(f"{count:,} {name}" for name, count in found.parts.items()))
     show.out.print()
@@ -93,7 +96,7 @@ def _tell(found: Checkup) -> None:
 
 
 def _columns(found: Checkup) -> Table:
-    """A line a column; many columns of the same sort without a fault are told together."""
+    """A line a column; of very many the first."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), width=min(show.out.width, 100))
     for name, side in (
         ("column", "left"),
@@ -102,9 +105,10 @@ def _columns(found: Checkup) -> Table:
         ("missing", "right"),
         ("distinct", "right"),
     ):
-        table.add_column(name, justify=side, no_wrap=True, overflow="ellipsis")  # type: ignore[arg-type]
+        table.add_column(name, justify=side, no_wrap=True, overflow="ellipsis", max_width=_NAME)  # type: ignore[arg-type]
     table.add_column("", ratio=1, no_wrap=True, overflow="ellipsis")
-    for column in found.columns[: 2 * _SHOWN]:
+    shown = found.columns if len(found.columns) <= 2 * _SHOWN else found.columns[:_SHOWN]
+    for column in shown:
         distinct = f"{column.distinct:,}" if column.exact else f"~{column.distinct:,}"
         table.add_row(
             Text(column.name),
@@ -114,8 +118,8 @@ def _columns(found: Checkup) -> Table:
             distinct if column.kind != "lists" else "",
             Text(column.shows),
         )
-    if len(found.columns) > 2 * _SHOWN:
-        table.add_row(f"and {len(found.columns) - 2 * _SHOWN:,} more", "", "", "", "", "")
+    if len(found.columns) > len(shown):
+        table.add_row(f"and {len(found.columns) - len(shown):,} more", "", "", "", "", "")
     return table
 
 
@@ -125,7 +129,7 @@ def _range(first: int, last: int) -> str:
 
 def _bars(title: str, counts: dict[str, int]) -> None:
     """A bar a line, as long as there are many."""
-    most, wide = max(max(counts.values()), 1), min(24, max(map(len, counts)))
+    most, wide = max(max(counts.values()), 1), min(_NAME, max(map(len, counts)))
     unicode = (show.out.encoding or "").lower().startswith("utf")
     show.out.print(f"\n{title}")
     for name, count in counts.items():
@@ -160,8 +164,11 @@ def _where(one: Finding, file: str) -> str:
 
 def _command(found: Checkup) -> None:
     if not found.command:
-        show.out.print("\nNo training command fits this file as it is. Say what is read and predicted:")
-        show.out.print("  elman train FILE --from series:COLUMN --to label:COLUMN")
+        if found.healthy:
+            show.out.print("\nNo training command fits by itself. Say what is read and predicted:")
+            show.out.print(f"  elman train {shlex.quote(found.file)} --from series:COLUMN --to label:COLUMN")
+        else:
+            show.out.print("\nNo training command fits the file as it is; mend the errors, then look again.")
         return
     show.out.print("\nTrain:" if found.healthy else "\nTrain, once the errors are mended:")
     show.out.print("  " + show.command(*found.command))

@@ -128,15 +128,18 @@ def decode(data: bytes, file: str, *, line: int = 1, offset: int = 0) -> str:
         line, offset: where in the file ``data`` begins.
 
     Raises:
-        DataError: it is not UTF-8, with the line and what converts it.
+        DataError: it is not UTF-8, with the line and what converts it; or it holds binary zeros.
     """
+    zero = data.find(b"\0")
+    if zero >= 0 and data[:2] not in _WIDE_MARKS:
+        raise DataError(
+            f"this is not text: it holds binary zeros, the first at offset {offset + zero}. Fetch it again if it was "
+            "damaged, or give a table or a text",
+            file=file,
+        )
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
-        if b"\0" in data[:4096] and data[:2] not in _WIDE_MARKS:
-            raise DataError(
-                "this is not text (it holds binary zeros), whatever its name says; give a table or a text", file=file
-            ) from error
         of = "UTF-16" if data[:2] in _WIDE_MARKS else "WINDOWS-1252"
         feed = f"gunzip -c '{file}' | iconv" if file.lower().endswith(".gz") else f"iconv '{file}'"
         name = Path(file).name.removesuffix(".gz")

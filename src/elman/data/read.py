@@ -30,6 +30,8 @@ _TOKENS = (".conll", ".bio", ".iob", ".iob2")
 KNOWN = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".ts", ".conllu", *_TOKENS, ".txt")
 """Suffixes that :func:`read` knows; each may be followed by ``.gz``."""
 
+_ARCHIVES = {".zip": "unzip", ".tar": "tar xf", ".tgz": "tar xf", ".7z": "7z x"}
+
 
 @dataclass(frozen=True)
 class Table:
@@ -98,13 +100,16 @@ def _check_plain(file: str) -> None:
 def known_suffix(path: Path) -> str:
     """The suffix that tells the kind of a file; raise :class:`InputError` for one that is not known."""
     suffix = suffix_of(path)
+    if suffix in _ARCHIVES:
+        raise InputError(f"{path}: an archive; unpack it, then name a file in it: {_ARCHIVES[suffix]} '{path}'")
     if suffix not in KNOWN:
         known = ", ".join(KNOWN)
+        close = nearest(suffix[1:], [word[1:] for word in KNOWN])
         stem = path.name.split(".")[0] or path.name
         plain = f"{stem}.txt{'.gz' if path.suffix.lower() == '.gz' else ''}"
         raise InputError(
-            f"{path}: unknown kind of file '{suffix or path.name}'.{nearest(suffix, KNOWN)} Known: "
-            f"{known}, each also with .gz; convert the file, or call it {plain} if it is plain text"
+            f"{path}: unknown kind of file '{suffix or path.name}'.{close} Known: {known}, each also with .gz; convert "
+            f"the file, or call it {plain} if it is plain text"
         )
     return suffix
 
@@ -115,17 +120,13 @@ def _folder(folder: Path, file: str) -> Table:
             table = read(folder / name)
             frame = read_folder(folder, table.frame, table.lines, table.file)
             return Table(frame, file, table.lines, table.spelt)
+    tables = [entry for entry in sorted(folder.iterdir()) if suffix_of(entry) in KNOWN and entry.stem != "README"]
+    one = f"name one file in it, such as '{tables[0]}', or " if tables else ""
     raise DataError(
-        f"this is a folder without {METADATA[0]} or {METADATA[2]}; name one file in it, such as {_example(folder)}",
+        f"this is a folder without {METADATA[0]} or {METADATA[2]}; {one}write a {METADATA[0]} with the line "
+        "file_name,label and a row for every file",
         file=file,
     )
-
-
-def _example(folder: Path) -> str:
-    for entry in sorted(folder.iterdir()):
-        if suffix_of(entry) in KNOWN:
-            return f"'{entry}'"
-    return f"'{folder / 'data.csv'}'"
 
 
 def _parse(data: bytes, suffix: str, file: str) -> Table:

@@ -75,12 +75,15 @@ def _cut(file: str, part: int) -> Iterator[Block]:
 
 
 def _objects(path: Path, file: str, part: int) -> Iterator[Block]:
-    line, offset = 1, 0
+    line, offset, found = 1, 0, False
     for piece in pieces(path, file, PIECE):
         text = decode(piece, file, line=line, offset=offset)
         if text.strip():
+            found = True
             yield Block(*read_jsonl(text, file, line), part)
         line, offset = line + text.count("\n"), offset + len(piece)
+    if not found:
+        raise DataError("the file is empty; check how it was made", file=file)
 
 
 def _row_groups(path: Path, file: str, part: int) -> Iterator[Block]:

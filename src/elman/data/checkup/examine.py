@@ -9,14 +9,17 @@ from typing import Any
 import numpy as np
 
 from elman.data.checkup.blocks import Block, blocks, streams
-from elman.data.checkup.findings import Finding, by_gravity, find_faults, span
-from elman.data.checkup.guess import Guess, guess, is_wide, unread_time
-from elman.data.checkup.propose import command_of, propose, request_of, trial
+from elman.data.checkup.findings import Finding, by_gravity, find_faults
+from elman.data.checkup.guess import Guess, guess, is_wide, tokens
+from elman.data.checkup.head import of_head
+from elman.data.checkup.propose import command_of, propose, request_of, trial, unwritable
 from elman.data.checkup.tally import Histogram, Tally
 from elman.data.checkup.watch import PART_NAMES, Watch
 from elman.data.columns import column
 from elman.data.delimited import typed
+from elman.data.doctor import span
 from elman.data.files import suffix_of
+from elman.data.hints import listed
 from elman.data.read import Table
 from elman.data.split import is_rule
 from elman.model.grammar import check_pair, parse_source, parse_target
@@ -26,6 +29,9 @@ __all__ = ["Checkup", "ColumnReport", "examine"]
 FEW, LONG, NAME = 5, 24, 2
 """Values of a column that are shown one by one, how many letters each may have for that, and words up to which a cell
 is a name and no text."""
+
+_SMALL = 32 << 20
+"""Bytes in memory up to which data are prepared as for training, to see whether they can be."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,7 @@ class Checkup:
         sequences: how many there are.
         lengths: at most eight ranges of lengths and how many sequences each has: (first, last, count); in steps,
             items, words, or characters (``unit``).
-        every: the usual step in time, in words; empty without times.
+        every: the usual step from date to date, in words; empty without dates.
         labels: how many sequences have each label, the commonest first; empty where there is none, or over a thousand.
         parts: rows in train, valid and test, where a column or files say so; else empty.
         findings: what is wrong, the gravest first.
@@ -135,41 +141,35 @@ def examine(
         found = replace(found, split=asked.split)
     watch = Watch(found)
     watch.add(first, file)
-    whole = True
+    size = first.frame.estimated_size()
     for block in stream:
-        whole = False
         watch.add(block, file)
+        size += block.frame.estimated_size()
     files = [file, str(valid), str(test)]
+    lacking: list[Finding] = []
     for part, other in ((1, valid), (2, test)):
-        for block in blocks(other, part) if other else ():
+        for place, block in enumerate(blocks(other, part) if other else ()):
+            lacking += _lacking(block, found, files, part) if not place else []
             watch.compare(block, str(other))
     fit, findings = propose(found, asked, find_faults(watch, files))
     wide = is_wide(head) if not asked.source else []
-    findings = [*_of_head(head, found, wide, file), *(one for one in findings if one.column not in wide)]
+    findings = [*of_head(head, found, wide), *lacking, *(one for one in findings if one.column not in wide)]
+    findings += unwritable(fit, file, nameless=any(one.kind == "names" for one in findings))
     request = None if wide else request_of(fit, file, valid, test)
-    if request is not None and whole and not any(one.severity == "error" for one in findings):
+    if request is not None and size <= _SMALL and not any(one.severity == "error" for one in findings):
         findings = [*trial(request), *findings]
     command = [] if request is None else command_of(request)
-    return _report(watch, found, files, by_gravity(findings), command)
+    return _report(watch, fit, files, by_gravity(findings), command)
 
 
-def _of_head(head: Table, found: Guess, wide: list[str], file: str) -> list[Finding]:
-    """What the first rows show: tables that lie on their side, and times that are none."""
-    findings = []
-    if wide:
-        others = [name for name in head.frame.columns if name not in wide]
-        lists = f"pl.concat_list(pl.exclude({others!r}).cast(pl.Float64, strict=False)).list.drop_nulls().alias('x')"
-        turn = (
-            f"import polars as pl; from elman.data.read import read; read({file!r}).frame"
-            f".select(*{others!r}, {lists}).write_parquet('series.parquet')"
-        )
-        what = f"{len(wide):,} columns, {wide[0]} to {wide[-1]}, seem to be the steps of one series a row"
-        do = "make a list of them; then: elman data series.parquet"
-        findings.append(Finding("error", "wide", what, do, file, count=len(wide), paste=turn))
-    error = unread_time(head, found)
-    if error is not None:
-        findings.append(Finding("warning", "time", error.message, "", file, error.row, error.column))
-    return findings
+def _lacking(block: Block, found: Guess, files: list[str], part: int) -> list[Finding]:
+    """Columns in use that the file of another part has not."""
+    used = dict.fromkeys(name for name in (found.id, found.time, *found.inputs, found.goal) if name)
+    gone = [name for name in used if name not in block.frame.columns]
+    if not gone:
+        return []
+    what = f"column '{gone[0]}' is not there, which {files[0]} has; there is: {listed(block.frame.columns)}"
+    return [Finding("error", "columns", what, "name its columns alike", files[part], count=len(gone))]
 
 
 def _typed(block: Block, file: str) -> Table:
@@ -199,7 +199,6 @@ def _check_named(head: Table, asked: Guess) -> None:
 def _report(watch: Watch, found: Guess, files: list[str], findings: list[Finding], command: list[str]) -> Checkup:
     lengths, unit = _lengths(watch)
     labels = sorted((watch.labels or {}).items(), key=lambda item: (-item[1], item[0]))
-    usual = watch.sequences.usual
     return Checkup(
         file=files[0],
         rows=watch.rows,
@@ -208,13 +207,22 @@ def _report(watch: Watch, found: Guess, files: list[str], findings: list[Finding
         sequences=watch.sequences.count if found.shape in ("rows", "table") else lengths.total,
         lengths=lengths.bars(),
         unit=unit,
-        every=span(float(np.median(usual)), watch.sequences.dates) if len(usual) else "",
+        every=_every(watch),
         labels=dict(labels),
         parts=dict(zip(PART_NAMES, watch.parts, strict=True)) if sum(map(bool, watch.parts)) > 1 else {},
         findings=findings,
         command=command,
         approximate=_estimates(watch),
     )
+
+
+def _every(watch: Watch) -> str:
+    usual = watch.sequences.usual
+    if not watch.sequences.dates or not len(usual):
+        return ""
+    step = float(np.median(usual))
+    days = round(step / 86_400e6)
+    return "1 month" if 28 <= days <= 31 else "1 year" if 365 <= days <= 366 else span(step, dates=True)
 
 
 def _lengths(watch: Watch) -> tuple[Histogram, str]:
@@ -226,14 +234,16 @@ def _lengths(watch: Watch) -> tuple[Histogram, str]:
     tally = watch.tallies.get(guess.inputs[0]) if guess.inputs else None
     if tally is None:
         return Histogram(), ""
-    return tally.lengths, "words" if tally.kind == "text" else "steps"
+    return tally.lengths, "words" if tally.kind == "text" or tokens(tally.dtype) else "steps"
 
 
 def _column(tally: Tally, found: Guess) -> ColumnReport:
     roles = {found.id: "id", found.time: "time", found.split: "split", found.goal: "to"}
     role = roles.get(tally.name) or ("from" if tally.name in found.inputs else "")
+    # An estimate knows nothing of how many cells there are.
+    distinct = min(tally.distinct.count, tally.filled)
     return ColumnReport(
-        tally.name, tally.kind, role, tally.missing.count, tally.distinct.count, tally.distinct.exact, _shows(tally)
+        tally.name, tally.kind, role, tally.missing.count, distinct, tally.distinct.exact, _shows(tally)
     )
 
 
@@ -244,7 +254,7 @@ def _shows(tally: Tally) -> str:
         return f"{ends}, median {_number(float(np.median(tally.sample.values)))}"
     few = tally.values is not None and 0 < len(tally.values) <= FEW
     if few and tally.values and (tally.kind != "text" or max(map(len, tally.values)) <= LONG):
-        common = sorted(tally.values.items(), key=lambda item: -item[1])
+        common = sorted(tally.values.items(), key=lambda item: (-item[1], item[0]))
         return ", ".join(f"{value} {count:,}" for value, count in common)
     if tally.kind in ("times", "text") and tally.lengths.quantile(0.5) <= NAME:
         return f"such as {tally.example}"

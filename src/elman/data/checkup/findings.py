@@ -8,19 +8,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from elman.data.checkup.follow import FEWEST
 from elman.data.checkup.guess import Guess
 from elman.data.checkup.tally import First, Tally
 from elman.data.checkup.watch import PART_LINES, PART_NAMES, Watch
+from elman.data.doctor import ABSURD, EVEN, FEWEST, RARE, span
 from elman.data.hints import paste
 
-__all__ = ["Finding", "by_gravity", "find_faults", "span"]
-
-_ABSURD = 1e6
-"""A number this many times further from the median than 99 % of the others is a slip, not an outlier."""
-
-_RARE, _EVEN = 0.05, 0.9
-"""The largest share of steps in time that may be gaps, and the least that must be alike, for gaps to be told."""
+__all__ = ["Finding", "by_gravity", "find_faults"]
 
 _ALIKE = 4
 """Columns with the same fault up to which each is told."""
@@ -158,7 +152,7 @@ def _absurd(tally: Tally, file: str, used: set[str]) -> Iterator[Finding]:
     # The farthest itself does not say what is usual.
     others = away[:-1] if away[-1] == abs(value - middle) else away
     usual = float(np.quantile(others, 0.99))
-    if 0 < usual * _ABSURD < abs(value - middle):
+    if 0 < usual * ABSURD < abs(value - middle):
         drop = paste(file, f".filter(pl.col({tally.name!r}) != {value!r})", "plain")
         yield Finding(
             "error" if tally.name in used else "warning", "absurd",
@@ -187,7 +181,7 @@ def _parts(watch: Watch, files: list[str]) -> Iterator[Finding]:
     leaks, pair = watch.content.leaks, watch.content.leak
     if guess.shape == "rows":
         found = watch.sequences.copies(_COPY)[1]
-        leaks, pair = found.count, None if found.line is None else (found.line, int(found.what))
+        leaks, pair = found.count, None if found.line is None else (found.line, found.other)
     if leaks and pair:
         yield Finding(
             "warning", "leak",
@@ -208,6 +202,9 @@ def _about(watch: Watch) -> str:
 
 def _sequences(watch: Watch, files: list[str]) -> Iterator[Finding]:
     guess, rows, file = watch.guess, watch.rows, files[0]
+    if rows < len(PART_NAMES) and guess.shape != "text":
+        told = f"{rows} row{'s are' if rows > 1 else ' is'} too little to be divided into {', '.join(PART_NAMES)}"
+        yield Finding("error", "few", told, "collect more", file, count=rows)
     if guess.shape == "row":
         again, pair = watch.whole.repeated, watch.whole.again
         if again and pair:
@@ -239,7 +236,7 @@ def _sequences(watch: Watch, files: list[str]) -> Iterator[Finding]:
         yield Finding(
             "warning", "copy", f"{_about(watch)}{copies.count:,} of {watch.sequences.count:,} sequences are copies of "
             f"others, step by step: that of {_place(copies.line, files)} is that of "
-            f"{_place(int(copies.what), files)}",
+            f"{_place(copies.other, files)}",
             "leave the copies out, or both may land in training and test", file, copies.line, None, copies.count,
         )  # fmt: skip
     short = int((watch.sequences.lengths < 2).sum()) << watch.sequences.level
@@ -271,26 +268,26 @@ def _times(watch: Watch, files: list[str]) -> Iterator[Finding]:
         yield _at(
             "error", "daylight saving", seen.doubled, file, guess.time,
             f"{seen.doubled.count:,} times lie in the hour that comes twice when clocks are put back: "
-            f"{_pair(seen.told['doubled'], seen.doubled, files)}",
+            f"{_pair(seen.doubled, files)}",
             "write times in UTC, or with their offset: 02:30+01:00",
         )  # fmt: skip
     if seen.back.count:
         yield _at(
             "error", "time goes back", seen.back, file, guess.time,
-            f"{seen.back.count:,} times lie before the last one{within}: {_pair(seen.told['back'], seen.back, files)}",
+            f"{seen.back.count:,} times lie before the last one{within}: {_pair(seen.back, files)}",
             "sort", paste(file, f".sort({keys!r})", "sorted"),
         )  # fmt: skip
     if seen.twice.count:
         once = paste(file, f".unique({keys!r}, keep='first', maintain_order=True)", "unique")
         yield _at(
             "error", "time twice", seen.twice, file, guess.time,
-            f"{seen.twice.count:,} times are the last again{within}: {_pair(seen.told['twice'], seen.twice, files)}",
+            f"{seen.twice.count:,} times are the last again{within}: {_pair(seen.twice, files)}",
             "name the column that tells series apart, --id COLUMN, or keep the first", once,
         )  # fmt: skip
     usual = float(np.median(seen.usual)) if len(seen.usual) else float("nan")
-    regular = seen.steps and seen.gaps.count <= _RARE * seen.steps and seen.even >= _EVEN * seen.steps
+    regular = seen.steps and seen.gaps.count <= RARE * seen.steps and seen.even >= EVEN * seen.steps
     if seen.gaps.count and regular:
-        passed = span(seen.told["gaps"][1], seen.dates)
+        passed = span(seen.gaps.size, seen.dates)
         noun = "gap" if seen.gaps.count == 1 else "gaps"
         yield _at(
             "warning", "gap", seen.gaps, file, guess.time,
@@ -300,7 +297,7 @@ def _times(watch: Watch, files: list[str]) -> Iterator[Finding]:
         )  # fmt: skip
     other, middle = seen.other_steps()
     if other.count:
-        odd, most = span(float(other.what), seen.dates), span(middle, seen.dates)
+        odd, most = span(other.size, seen.dates), span(middle, seen.dates)
         yield _at(
             "warning", "frequency", other, file, guess.time,
             f"{other.count:,} of {seen.count:,} sequences have other steps in time: {odd} in that of "
@@ -314,24 +311,14 @@ def _at(
     return Finding(severity, kind, what, todo, file, first.line, column, first.count, paste)
 
 
-def _pair(told: tuple[int, float], first: First, files: list[str]) -> str:
-    return f"{_place(first.line, files)} after {_place(told[0], files)}"
+def _pair(first: First, files: list[str]) -> str:
+    return f"{_place(first.line, files)} after {_place(first.other, files)}"
 
 
 def _place(line: int | None, files: list[str]) -> str:
     """A line in words; of a file of another part also which."""
     part, line = divmod(line or 0, PART_LINES)
     return f"line {line} of {files[part]}" if part else f"line {line}"
-
-
-def span(size: float, dates: bool) -> str:
-    """A stretch of time in words; of dates ``size`` is in microseconds."""
-    if not dates:
-        return f"{size:g}"
-    for name, unit in (("day", 86_400e6), ("hour", 3_600e6), ("minute", 60e6), ("second", 1e6)):
-        if size >= unit:
-            return f"{size / unit:.3g} {name}{'' if size == unit else 's'}"
-    return f"{size / 1e6:.3g} seconds"
 
 
 # Labels -------------------------------------------------------------------------------------------------------

@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 from elman.data.checkup.cells import Clock
 from elman.data.checkup.sieve import Hashes, Ints, find, mixed, passes
 from elman.data.checkup.tally import First
+from elman.data.doctor import FEWEST
 
 __all__ = ["Sequences"]
-
-FEWEST = 20
-"""Steps below which nothing is called unusual."""
 
 _WIDE, _EVEN = 2.5, 0.25
 """A step is a gap from so many usual ones on, and as usual within such a share of one."""
@@ -50,7 +48,7 @@ class Sequences:
             of them were usual.
         changed: rows where what must not change does.
         moved: rows whose part is not that of their sequence.
-        told: a sentence on the first of each, by the attribute's name.
+        dates: whether times are dates; stretches of time are in microseconds then.
     """
 
     def __init__(self, most: int = 1 << 18) -> None:
@@ -59,7 +57,6 @@ class Sequences:
         self.changed, self.moved = First(), First()
         self.steps = self.even = 0
         self.dates = False
-        self.told: dict[str, tuple[int, float]] = {}
         self._most = most
         self._ids: Hashes = np.empty(0, dtype=np.uint64)
         self._state: dict[str, NDArray[Any]] = {name: np.empty(0, dtype=kind) for name, kind in _STATE.items()}
@@ -96,7 +93,7 @@ class Sequences:
         within = np.arange(len(ids)) - np.repeat(starts, sizes) + self._state["count"][row]
         told = mixed(content ^ mixed(within.astype(np.uint64)))
         self._state["copy"][at] += np.add.reduceat(told, starts)
-        self._unmoved(lines, parts, row)
+        self.moved.add(parts != self._state["part"][row], lines)
         if fixed is not None:
             self.changed.add(fixed[order] != self._state["fixed"][row], lines)
         if clock is not None:
@@ -126,9 +123,6 @@ class Sequences:
             self._ids = np.insert(self._ids, fresh, ids[~known])
         return np.searchsorted(self._ids, ids)
 
-    def _unmoved(self, lines: Ints, parts: Ints, row: Ints) -> None:
-        self.moved.add(parts != self._state["part"][row], lines)
-
     def _times(self, ticks: NDArray[np.float64], lines: Ints, starts: Ints, owner: Ints, at: Ints) -> None:
         """Steps from row to row, each from the row before of the same sequence, be it of an earlier block."""
         before, before_line = np.empty_like(ticks), np.empty_like(lines)
@@ -141,23 +135,15 @@ class Sequences:
             # From 02:30 to 02:00: the hour from two to three comes again, on a Sunday of spring (south) or autumn.
             doubled = (usual > 0) & (usual <= _HOUR) & (np.abs(step - (usual - _HOUR)) < 1) & _autumn_night(ticks)
             back, twice = back & ~doubled, twice & ~doubled
-            self._note("doubled", doubled, lines, before_line, step)
-        self._note("back", back, lines, before_line, step)
-        self._note("twice", twice, lines, before_line, step)
+            _note(self.doubled, doubled, lines, before_line, step)
+        _note(self.back, back, lines, before_line, step)
+        _note(self.twice, twice, lines, before_line, step)
         looked = (usual > 0) & (step > 0)
         self.steps += int(looked.sum())
         self.even += int((looked & (np.abs(step - usual) <= _EVEN * usual)).sum())
-        self._note("gaps", looked & (step > _WIDE * usual), lines, before_line, step)
+        _note(self.gaps, looked & (step > _WIDE * usual), lines, before_line, step)
         ends = np.append(starts[1:], len(ticks)) - 1
         self._state["last"][at], self._state["last_line"][at] = ticks[ends], lines[ends]
-
-    def _note(self, name: str, chosen: NDArray[np.bool_], lines: Ints, before: Ints, step: NDArray[np.float64]) -> None:
-        first: First = getattr(self, name)
-        if first.line is None and chosen.any():
-            row = int(np.where(chosen, lines, np.iinfo(np.int64).max).argmin())
-            first.line = int(lines[row])
-            self.told[name] = (int(before[row]), float(step[row]))
-        first.add(chosen, lines)
 
     def _usual(self, step: NDArray[np.float64], owner: Ints, at: Ints) -> NDArray[np.float64]:
         """The usual step of each sequence of the block: the median here, or of the block that showed most of it."""
@@ -207,7 +193,7 @@ class Sequences:
     def copies(self, least: int) -> tuple[First, First]:
         """Sequences of at least ``least`` steps whose values another has step by step: all, and those in two parts.
 
-        ``what`` names the line where the other begins.
+        ``other`` is the line where the other begins.
         """
         long = np.flatnonzero(self._state["count"] >= least)
         order = long[np.lexsort((self._state["first"][long], self._state["copy"][long]))]
@@ -222,7 +208,7 @@ class Sequences:
         if not chosen.any():
             return First()
         row = int(chosen.argmax())
-        return First(int(chosen.sum()) << self.level, int(first[row]), str(int(first[row - 1])))
+        return First(int(chosen.sum()) << self.level, int(first[row]), other=int(first[row - 1]))
 
     def other_steps(self) -> tuple[First, float]:
         """Sequences whose usual step in time is not about that of most, and the step of most.
@@ -238,8 +224,21 @@ class Sequences:
         lines: Ints = self._state["first"][enough]
         if not other.any():
             return First(), middle
-        row = int(np.where(other, lines, np.iinfo(np.int64).max).argmin())
-        return First(int(other.sum()) << self.level, int(lines[row]), str(float(steps[row]))), middle
+        row = _earliest(other, lines)
+        return First(int(other.sum()) << self.level, int(lines[row]), size=float(steps[row])), middle
+
+
+def _earliest(chosen: NDArray[np.bool_], lines: Ints) -> int:
+    """The chosen row that stands first in the file."""
+    return int(np.where(chosen, lines, np.iinfo(np.int64).max).argmin())
+
+
+def _note(first: First, chosen: NDArray[np.bool_], lines: Ints, before: Ints, step: NDArray[np.float64]) -> None:
+    """Count rows, and keep of the first the line before and the time that passed."""
+    if first.line is None and chosen.any():
+        row = _earliest(chosen, lines)
+        first.line, first.other, first.size = int(lines[row]), int(before[row]), float(step[row])
+    first.add(chosen, lines)
 
 
 def _autumn_night(ticks: NDArray[np.float64]) -> NDArray[np.bool_]:

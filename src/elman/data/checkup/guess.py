@@ -16,7 +16,7 @@ from elman.data.read import Table
 from elman.data.roles import PARTS
 from elman.model.grammar import TARGETS, parse_source, parse_target
 
-__all__ = ["ANSWERS", "Guess", "guess", "is_wide", "side", "unread_time"]
+__all__ = ["ANSWERS", "Guess", "guess", "is_wide", "side", "tokens", "unread_time"]
 
 _TIMES = ("ds", "date", "datetime", "timestamp", "time", "ts", "t", "day", "week", "month", "quarter", "year", "step")
 _IDS = (
@@ -30,6 +30,9 @@ _INDEX = re.compile(r"column_1|unnamed: ?0|index|row|rownum|nr|no", re.IGNORECAS
 
 ANSWERS = ("label", "labels", "number")
 """Targets with one answer a sequence."""
+
+_HEAD = 2000
+"""Rows that tell whether a column holds sentences."""
 
 _WIDE = 24
 """Numbered columns from which on they are taken for steps."""
@@ -123,18 +126,23 @@ def unread_time(table: Table, found: Guess) -> DataError | None:
 
 
 def _is_time(table: Table, name: str) -> bool:
-    """Whether nearly all of it can be read as times."""
+    """Whether nine in ten can be read as times."""
     column = table.frame[name]
     if is_number(column.dtype) or column.dtype.is_temporal():
         return column.n_unique() > 1
     if not is_text(column.dtype):
         return False
     head = table.frame.head(50).select(pl.col(name)).drop_nulls()
-    try:
-        times(Table(head, table.file, np.arange(head.height)), name)
-    except DataError:
-        return False
-    return bool(head.height)
+    for _ in range(head.height // 10 + 1):
+        try:
+            times(Table(head, table.file, np.arange(head.height)), name)
+        except DataError as error:
+            if error.row is None:
+                return False
+            head = head.filter(pl.int_range(pl.len()) != error.row)
+        else:
+            return bool(head.height)
+    return False
 
 
 def _id(table: Table, time: str | None, taken: set[str | None]) -> str | None:
@@ -181,11 +189,14 @@ def _stuck(table: Table, time: str, id: pl.Series | None) -> int:
 
 def _prose(column: pl.Series) -> bool:
     """Whether most cells are sentences, and not the same few of them."""
-    head = column.cast(pl.String).drop_nulls().head(2000)
-    if not len(head):
-        return False
-    words = head.str.count_matches(r"\S+")
-    return float(words.median() or 0) >= 3 and head.n_unique() > min(50, 0.3 * len(head))  # type: ignore[arg-type]
+    head = column.drop_nulls().head(_HEAD)
+    return _words(column) >= 3 and head.n_unique() > min(50, 0.3 * len(head))
+
+
+def _words(column: pl.Series) -> float:
+    """How many words its cells have, the median of the first."""
+    counts = column.cast(pl.String).drop_nulls().head(_HEAD).str.count_matches(r"\S+").to_numpy()
+    return float(np.median(counts)) if len(counts) else 0.0
 
 
 def is_wide(table: Table) -> list[str]:
@@ -202,7 +213,7 @@ def is_wide(table: Table) -> list[str]:
     return []
 
 
-def tokens(dtype: pl.DataType) -> bool:
+def tokens(dtype: pl.DataType | None) -> bool:
     """Whether the cells are lists of words."""
     return isinstance(dtype, pl.List) and dtype.inner == pl.String
 
@@ -218,6 +229,7 @@ def _inputs(table: Table, found: Guess, id: str | None) -> Guess:
     lists = [name for name in free if is_list(schema[name])]
     words = [name for name in free if tokens(schema[name])]
     prose = [name for name in free if is_text(schema[name]) and _prose(table.frame[name])]
+    prose = prose or [name for name in free if is_text(schema[name]) and _words(table.frame[name]) >= 3]
     numbers = [name for name in free if is_number(schema[name]) and not _counts(table.frame[name])]
     if found.id is None:
         # A label at every step of one series is nothing to go on from.

@@ -9,11 +9,12 @@ from elman.core.errors import DataError, InputError
 from elman.data.checkup.findings import Finding
 from elman.data.checkup.guess import ANSWERS, Guess, side
 from elman.data.files import is_pair
+from elman.data.hints import paste
 from elman.data.prepare import Request, prepare
 from elman.data.split import is_rule
 from elman.model.grammar import check_pair, parse_source, parse_target
 
-__all__ = ["command_of", "propose", "request_of", "trial"]
+__all__ = ["command_of", "propose", "request_of", "trial", "unwritable"]
 
 _USELESS = ("constant", "missing", "mixed", "absurd", "infinite", "giveaway")
 """Faults of a column for which another is better read."""
@@ -44,6 +45,18 @@ def propose(found: Guess, asked: Guess, findings: list[Finding]) -> tuple[Guess,
 def _left_out(finding: Finding) -> Finding:
     severity = "warning" if finding.severity == "error" else finding.severity
     return replace(finding, severity=severity, todo=f"the command below leaves it out; {finding.todo}")
+
+
+def unwritable(found: Guess, file: str, *, nameless: bool) -> list[Finding]:
+    """Columns whose names the command line would take for several; ``nameless``: these are no names at all."""
+    names = [name for name in (*found.inputs, found.goal) if name and _MARKS.search(name)]
+    if not names:
+        return []
+    what = f"'{names[0][:40]}' has a comma, a colon or a plus in it, which part names in --from and --to"
+    if nameless:
+        return [Finding("error", "name", what, "name the columns, as said below", file)]
+    plain = {name: re.sub(r"\W+", "_", name)[:20].strip("_") for name in names}
+    return [Finding("error", "name", what, "rename it", file, paste=paste(file, f".rename({plain!r})", "renamed"))]
 
 
 def request_of(found: Guess, file: str, valid: str | None, test: str | None) -> Request | None:
@@ -87,7 +100,7 @@ def trial(request: Request) -> list[Finding]:
     try:
         prepare(request)
     except (DataError, InputError) as error:
-        place = (error.row, error.column) if isinstance(error, DataError) else (None, None)
-        what = error.message if isinstance(error, DataError) else str(error)
-        return [Finding("error", "refused", f"training refuses it: {what}", "", request.file, *place)]
+        told = error if isinstance(error, DataError) else DataError(str(error), file=request.file)
+        file = str(told.file or request.file)
+        return [Finding("error", "refused", f"training refuses it: {told.message}", "", file, told.row, told.column)]
     return []

@@ -24,11 +24,20 @@ _LONGEST = 1 << 16
 
 @dataclass
 class First:
-    """How often something was met, and the line and the words of the first."""
+    """How often something was met, and what is known of the first.
+
+    Attributes:
+        count: how often.
+        line: of the first; ``what`` its words.
+        other: the line that it comes after, or that it is like.
+        size: its stretch of time.
+    """
 
     count: int = 0
     line: int | None = None
     what: str = ""
+    other: int = 0
+    size: float = 0.0
 
     def add(self, chosen: NDArray[np.bool_], lines: Ints, series: pl.Series | None = None) -> None:
         """Count the rows that are chosen."""
@@ -45,11 +54,14 @@ class Histogram:
     """How long sequences are: exact counts up to 65,535, all longer ones together."""
 
     counts: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    shortest: int = 0
     longest: int = 0
 
     def add(self, lengths: Ints) -> None:
         if not len(lengths):
             return
+        least = int(lengths.min())
+        self.shortest = min(self.shortest, least) if self.total else least
         self.longest = max(self.longest, int(lengths.max()))
         new = np.bincount(np.minimum(lengths, _LONGEST))
         size = max(len(new), len(self.counts))
@@ -59,19 +71,18 @@ class Histogram:
     def total(self) -> int:
         return int(self.counts.sum())
 
-    @property
-    def shortest(self) -> int:
-        return int(np.flatnonzero(self.counts)[0]) if self.total else 0
-
     def quantile(self, share: float) -> int:
-        """The length that ``share`` of the sequences do not exceed."""
-        return int(np.searchsorted(np.cumsum(self.counts), share * self.total)) if self.total else 0
+        """The length that ``share`` of the sequences do not exceed; the longest where that is over 65,535."""
+        if not self.total:
+            return 0
+        place = int(np.searchsorted(np.cumsum(self.counts), share * self.total))
+        return place if place < _LONGEST else self.longest
 
     def bars(self, most: int = 8) -> list[tuple[int, int, int]]:
         """At most ``most`` ranges of about equal width on a scale of logarithms: first, last, how many."""
         if self.total < 2:
             return [(self.longest, self.longest, 1)] * self.total
-        low, high = self.shortest, max(self.longest, self.shortest)
+        low, high = self.shortest, self.longest
         if high - low < most:
             edges = list(range(low, high + 2))
         else:
@@ -104,7 +115,7 @@ class Tally:
         self.name, self.rows = name, rows
         self.blank, self.absent, self.words = First(rows), First(), First()
         self.infinite, self.damaged, self.empty, self.holes = First(), First(), First(), First()
-        self.numbers, self.codes, self.whole = 0, False, True
+        self.numbers, self.codes = 0, False
         self.low: tuple[float, int] | None = None
         self.high: tuple[float, int] | None = None
         self.sample, self.distinct, self.lengths = Sample(), Distinct(), Histogram()
@@ -144,7 +155,6 @@ class Tally:
         if not len(values):
             return
         self.numbers += len(values)
-        self.whole = self.whole and bool((values == np.floor(values)).all())
         least, most = int(values.argmin()), int(values.argmax())
         if self.low is None or values[least] < self.low[0]:
             self.low = (float(values[least]), int(at[least]))

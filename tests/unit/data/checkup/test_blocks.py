@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import gzip
 import json
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -42,18 +41,26 @@ def test_rows_do_not_depend_on_where_the_file_is_cut(
     lines = [separator.join(quoted[k : k + width]) for k in range(0, len(quoted), width)]
     text = "\ufeff" + blank + "\n".join(lines) + "\n" + blank
     data = text.encode()
-    try:
-        whole, at, spelt = read_delimited(text.removeprefix("\ufeff").replace("\r\n", "\n"), separator, "f")
-    except DataError as error:
-        with pytest.raises(DataError) as again:
-            list(delimited_blocks(_pieces(data, size), separator, "f"))
-        assert str(again.value) == str(error)
+    plain = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    wrong = _refusal(lambda: read_delimited(plain, separator, "f"))
+    assert _refusal(lambda: list(delimited_blocks(_pieces(data, size), separator, "f"))) == wrong
+    if wrong:
         return
+    whole, at, spelt = read_delimited(plain, separator, "f")
     found = list(delimited_blocks(_pieces(data, size), separator, "f"))
     frame, written = typed(pl.concat([frame for frame, _ in found]))
     assert frame.equals(whole)
     assert {name: cells.to_list() for name, cells in written.items()} == {n: c.to_list() for n, c in spelt.items()}
     assert np.concatenate([lines for _, lines in found]).tolist() == at.tolist()
+
+
+def _refusal(read: Callable[[], object]) -> str:
+    """What is said of a table that is malformed; nothing of others."""
+    try:
+        read()
+    except DataError as error:
+        return str(error)
+    return ""
 
 
 def _pieces(data: bytes, size: int) -> Iterator[bytes]:
@@ -108,7 +115,6 @@ def test_blocks_are_the_file_and_only_few_are_held(tmp_path: Path, monkeypatch: 
             alive.append(weakref.ref(block))
             yield block
             del block
-            gc.collect()
             most = max(most, sum(one() is not None for one in alive))
 
     monkeypatch.setattr(front, "blocks", watched)

@@ -1,0 +1,64 @@
+"""Columns of the file beside what was predicted from it."""
+
+from __future__ import annotations
+
+from itertools import chain
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from elman.core.errors import DataError, InputError
+from elman.data.columns import column
+from elman.data.read import read
+from elman.data.roles import Examples
+
+__all__ = ["keep"]
+
+
+def keep(frame: pl.DataFrame, ex: Examples, file: str, names: list[str]) -> pl.DataFrame:
+    """Put columns of the file behind the first of a table of predictions.
+
+    Args:
+        frame: predictions, as many rows for every example.
+        ex: the examples.
+        file: where they come from.
+        names: the columns; one that the predictions have too is called NAME_given.
+
+    Raises:
+        DataError: a column is not there, or differs within a sequence.
+        InputError: the predictions are steps, not sequences.
+    """
+    if frame.height % len(ex):
+        raise InputError(
+            "--keep: this model answers every step, so a sequence has no one row to stand in; leave it out"
+        )
+    table = read(file)
+    kept = []
+    for name in names:
+        series = table.frame.get_column(column(table, name, "--keep").name)
+        rows = [_rows(table.lines, one, line) for one, (_, line) in zip(ex.steps, ex.where, strict=True)]
+        firsts = np.array([one[0] for one in rows], dtype=np.int64)
+        owner = np.repeat(np.arange(len(rows)), [len(one) for one in rows])
+        every = np.fromiter(chain.from_iterable(rows), dtype=np.int64)
+        before = series.gather(firsts[owner])
+        differs = series.gather(every).ne_missing(before).to_numpy()
+        if differs.any():
+            place = int(differs.argmax())
+            row = int(every[place])
+            raise DataError(
+                f"--keep: it is '{series[row]}' here, but '{before[place]}' in the first row of this sequence; keep "
+                "columns that do not change within one",
+                file=file,
+                row=int(table.lines[row]),
+                column=name,
+            )
+        again = np.repeat(firsts, frame.height // len(ex))
+        kept.append(series.gather(again).alias(f"{name}_given" if name in frame.columns else name))
+    first, *rest = frame.get_columns()
+    return pl.DataFrame([first, *kept, *rest])
+
+
+def _rows(lines: NDArray[np.int64], steps: NDArray[np.int64], line: int) -> NDArray[np.int64]:
+    """The rows of an example: those of its steps, or that of its line where it has none."""
+    return np.searchsorted(lines, np.unique(steps) if len(steps) else np.array([line]))
