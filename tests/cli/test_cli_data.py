@@ -106,6 +106,52 @@ def test_what_cannot_be_looked_at_is_one_message(work: Path, elman: Elman, words
     assert said in done.err
 
 
+GOOD = "u,t,x,y\n" + "".join(f"{k // 6},2021-01-{1 + k % 6:02d},{k % 7},{'ab'[k // 6 % 2]}\n" for k in range(60))
+
+BAD: list[tuple[str, str, bytes, list[str]]] = [
+    ("no id", "d.csv --id nope", GOOD.encode(), ["--id names the column 'nope'", "Columns: u, t, x, y"]),
+    ("no time", "d.csv --time nope", GOOD.encode(), ["--time names the column 'nope'"]),
+    ("no split", "d.csv --split nope", GOOD.encode(), ["--split names the column 'nope'"]),
+    ("no input", "d.csv --from series:nope", GOOD.encode(), ["--from names the column 'nope'"]),
+    ("no target", "d.csv --to label:nope", GOOD.encode(), ["--to names the column 'nope'"]),
+    ("no file of a part", "d.csv --valid demnd.csv", GOOD.encode(), ["demnd.csv: no such file. Did you mean 'demand"]),
+    ("latin", "d.csv", GOOD.encode() + b"9,2021-01-01,1,caf\xe9\n", ["d.csv, line 62: not UTF-8", "iconv"]),
+    ("empty", "d.csv", b"", ["d.csv: the file is empty"]),
+    ("blank lines", "d.jsonl", b"\n\n", ["d.jsonl: the file is empty"]),
+    ("header only", "d.csv", b"a,b\n", ["d.csv, line 1: there is a header but no row below it"]),
+    ("ragged", "d.csv", b"a,b\n1,2\n3\n", ["d.csv, line 3: 1 cells, but the header has 2; add the missing cells"]),
+    ("zeros", "d.csv", bytes(5000), ["d.csv: this is not text: it holds binary zeros, the first at offset 0"]),
+    ("zeros further down", "d.csv", GOOD.encode() + bytes(9), ["binary zeros, the first at offset 1028"]),
+    ("half a gzip", "d.csv.gz", gzip.compress(GOOD.encode())[:60], ["d.csv.gz: this is not a whole gzip file"]),
+    ("archive", "d.zip", b"PK", ["d.zip: an archive; unpack it, then name a file in it: unzip 'd.zip'"]),
+    ("no metadata", "sub", b"", ["sub: this is a folder without metadata.csv", "such as 'sub/a.csv'"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "content", "said"), [case[1:] for case in BAD], ids=[case[0] for case in BAD])
+def test_bad_input_is_one_message_and_code_2(
+    work: Path, elman: Elman, words: str, content: bytes, said: list[str]
+) -> None:
+    if words == "sub":
+        (work / "sub").mkdir()
+        (work / "sub" / "a.csv").write_text("x\n1\n")
+    else:
+        (work / words.split()[0]).write_bytes(content)
+    done = elman("data", *words.split())
+    assert (done.code, done.out, done.err.count("error:")) == (2, "", 1)
+    assert len(done.err.splitlines()) == 1
+    for part in said:
+        assert part in done.err
+
+
+def test_a_gzip_file_that_unpacks_without_end_is_refused(work: Path, elman: Elman) -> None:
+    member = gzip.compress(bytes(32 << 20))
+    (work / "d.txt.gz").write_bytes(9 * member)
+    done = elman("data", "d.txt.gz")
+    assert (done.code, done.out) == (2, "")
+    assert "unpack to more than 268,435,456, as a trap does" in done.err
+
+
 # Files that the readers bring ---------------------------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from elman.core.errors import DataError, InputError
+from elman.core.errors import DataError
 from elman.data.columns import column
 from elman.data.read import read
 from elman.data.roles import Examples
@@ -20,27 +20,23 @@ def keep(frame: pl.DataFrame, ex: Examples, file: str, names: list[str]) -> pl.D
     """Put columns of the file behind the first of a table of predictions.
 
     Args:
-        frame: predictions, as many rows for every example.
+        frame: predictions, whose first column is the id of an example; any number of rows for each.
         ex: the examples.
         file: where they come from.
         names: the columns; one that the predictions have too is called NAME_given.
 
     Raises:
         DataError: a column is not there, or differs within a sequence.
-        InputError: the predictions are steps, not sequences.
     """
-    if frame.height % len(ex):
-        raise InputError(
-            "--keep: this model answers every step, so a sequence has no one row to stand in; leave it out"
-        )
     table = read(file)
+    rows = [_rows(table.lines, one, line) for one, (_, line) in zip(ex.steps, ex.where, strict=True)]
+    firsts = np.array([one[0] for one in rows], dtype=np.int64)
+    owner = np.repeat(np.arange(len(rows)), [len(one) for one in rows])
+    every = np.fromiter(chain.from_iterable(rows), dtype=np.int64)
+    again = firsts[_owners(frame, ex.ids)]
     kept = []
     for name in names:
-        series = table.frame.get_column(column(table, name, "--keep").name)
-        rows = [_rows(table.lines, one, line) for one, (_, line) in zip(ex.steps, ex.where, strict=True)]
-        firsts = np.array([one[0] for one in rows], dtype=np.int64)
-        owner = np.repeat(np.arange(len(rows)), [len(one) for one in rows])
-        every = np.fromiter(chain.from_iterable(rows), dtype=np.int64)
+        series = column(table, name, "--keep")
         before = series.gather(firsts[owner])
         differs = series.gather(every).ne_missing(before).to_numpy()
         if differs.any():
@@ -53,7 +49,6 @@ def keep(frame: pl.DataFrame, ex: Examples, file: str, names: list[str]) -> pl.D
                 row=int(table.lines[row]),
                 column=name,
             )
-        again = np.repeat(firsts, frame.height // len(ex))
         kept.append(series.gather(again).alias(f"{name}_given" if name in frame.columns else name))
     first, *rest = frame.get_columns()
     return pl.DataFrame([first, *kept, *rest])
@@ -62,3 +57,14 @@ def keep(frame: pl.DataFrame, ex: Examples, file: str, names: list[str]) -> pl.D
 def _rows(lines: NDArray[np.int64], steps: NDArray[np.int64], line: int) -> NDArray[np.int64]:
     """The rows of an example: those of its steps, or that of its line where it has none."""
     return np.searchsorted(lines, np.unique(steps) if len(steps) else np.array([line]))
+
+
+def _owners(frame: pl.DataFrame, ids: list[str]) -> NDArray[np.int64]:
+    """Which example each row of the predictions is about."""
+    said = frame.to_series(0).to_list()
+    each = len(said) // len(ids)
+    if said == [id for id in ids for _ in range(each)]:
+        return np.repeat(np.arange(len(ids)), each)
+    # One row a step, of sequences that differ in length.
+    places = {id: place for place, id in enumerate(ids)}
+    return np.array([places[id] for id in said], dtype=np.int64)

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from elman.core.errors import DataError, InputError
+from elman.core.errors import DataError
 from elman.data.keep import keep
 from elman.data.read import read
 from elman.data.roles import Examples, Roles, assemble
@@ -30,6 +30,14 @@ def test_a_column_stands_behind_the_id_once_a_predicted_row(tmp_path: Path) -> N
     assert found["site_given"].to_list() == ["s0", "s0", "s1", "s1", "s2", "s2"]
 
 
+def test_a_column_stands_in_every_row_of_sequences_of_any_length(tmp_path: Path) -> None:
+    path = tmp_path / "d.csv"
+    path.write_text("unit,site\na,s\nb,t\na,s\na,s\n".replace("\n", ",1\n").replace("site,1", "site,x"))
+    ex = _examples(path, "series:x", "next", "unit")
+    found = keep(pl.DataFrame({"unit": ["a", "a", "a", "b"], "x": [1.0] * 4}), ex, str(path), ["site"])
+    assert found["site"].to_list() == ["s", "s", "s", "t"]
+
+
 def test_a_column_of_texts_and_lists(tmp_path: Path) -> None:
     path = tmp_path / "d.jsonl"
     path.write_text('{"x": [1, 2], "k": "a"}\n\n{"x": [], "k": null}\n{"x": [3], "k": "c"}\n')
@@ -47,5 +55,3 @@ def test_what_changes_within_a_sequence_or_is_not_there_is_refused(tmp_path: Pat
         keep(predicted, ex, str(path), ["y"])
     with pytest.raises(DataError, match=r"--keep names the column 'sit'.*Did you mean 'site'"):
         keep(predicted, ex, str(path), ["sit"])
-    with pytest.raises(InputError, match="answers every step"):
-        keep(predicted[:2], ex, str(path), ["site"])
