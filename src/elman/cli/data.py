@@ -29,7 +29,7 @@ Look through a file: what it holds, what is wrong with it, and the command that 
   elman data reviews.csv --test new.csv --json
 
 CSV, TSV, JSONL and Parquet may be larger than memory: they are read some rows at a time. What you do not say is \
-guessed from names and values. The exit code is 1 if there is an error that training would refuse, else 0.
+guessed from names and values. The exit code is 2 if the file cannot be read, 1 if training would refuse it, else 0.
 """
 
 _STYLES = {"error": "bold red", "warning": "bold yellow", "note": "bold"}
