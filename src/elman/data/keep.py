@@ -55,8 +55,12 @@ def keep(frame: pl.DataFrame, ex: Examples, file: str, names: list[str]) -> pl.D
 
 
 def _rows(lines: NDArray[np.int64], steps: NDArray[np.int64], line: int) -> NDArray[np.int64]:
-    """The rows of an example: those of its steps, or that of its line where it has none."""
-    return np.searchsorted(lines, np.unique(steps) if len(steps) else np.array([line]))
+    """The rows of an example: those of the lines of its steps, or of its own line where it has none."""
+    wanted = np.unique(steps) if len(steps) else np.array([line])
+    first, behind = np.searchsorted(lines, wanted), np.searchsorted(lines, wanted, side="right")
+    # In .ts files all rows of an example come from one line.
+    single = bool((behind - first == 1).all())
+    return first if single else np.concatenate([np.arange(a, b) for a, b in zip(first, behind, strict=True)])
 
 
 def _owners(frame: pl.DataFrame, ids: list[str]) -> NDArray[np.int64]:

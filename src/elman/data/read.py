@@ -104,7 +104,8 @@ def known_suffix(path: Path) -> str:
         raise InputError(f"{path}: an archive; unpack it, then name a file in it: {_ARCHIVES[suffix]} '{path}'")
     if suffix not in KNOWN:
         known = ", ".join(KNOWN)
-        close = nearest(suffix[1:], [word[1:] for word in KNOWN])
+        # The dot that all have in common makes any two short suffixes half alike.
+        close = nearest(suffix, KNOWN, cutoff=0.6)
         stem = path.name.split(".")[0] or path.name
         plain = f"{stem}.txt{'.gz' if path.suffix.lower() == '.gz' else ''}"
         raise InputError(

@@ -38,6 +38,16 @@ def test_a_column_stands_in_every_row_of_sequences_of_any_length(tmp_path: Path)
     assert found["site"].to_list() == ["s", "s", "s", "t"]
 
 
+def test_what_changes_within_a_case_of_a_ts_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "d.ts"
+    path.write_text("@problemName d\n@classLabel true a b\n@data\n1,2,3:a\n4,5,6:b\n")
+    ex = _examples(path, "series:x1", "label:label", "id")
+    predicted = pl.DataFrame({"id": ex.ids, "label": ["a", "a"]})
+    assert keep(predicted, ex, str(path), ["label"])["label_given"].to_list() == ["a", "b"]
+    with pytest.raises(DataError, match=r"it is '2\.0' here, but '1\.0' in the first row"):
+        keep(predicted, ex, str(path), ["x1"])
+
+
 def test_a_column_of_texts_and_lists(tmp_path: Path) -> None:
     path = tmp_path / "d.jsonl"
     path.write_text('{"x": [1, 2], "k": "a"}\n\n{"x": [], "k": null}\n{"x": [3], "k": "c"}\n')
