@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 PYTEST := $(PY) -m pytest -q -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test laws kills check bench sanitize clean
+.PHONY: help build demo test laws kills big check bench sanitize clean
 
 help:
 	@echo 'make demo    train, explain and stream a small model'
@@ -16,6 +16,7 @@ help:
 	@echo 'make laws    all laws of time, for every cell and engine'
 	@echo 'make kills   trainings that are killed and go on, and damaged files; two minutes'
 	@echo 'make check   format, lint, types, import law'
+	@echo 'make big     the doctor on files of 2 GiB: memory and seconds; minutes, and 6 GiB of disk'
 	@echo 'make bench   times against torch, and against JAX and ONNX Runtime where installed'
 	@echo 'make sanitize   the native tests under the address and undefined-behaviour sanitizers (GCC, Linux)'
 	@echo 'make build   install elman into $(VENV), with its native core'
@@ -39,6 +40,9 @@ laws: $(READY)
 kills: export OMP_NUM_THREADS ?= 1
 kills: $(READY)
 	@$(PY) -m pytest -q -s -m 'campaign or not campaign' tests/campaigns
+
+big: $(READY)
+	@$(PY) -m pytest -q -s -m campaign tests/unit/data
 
 check: $(READY)
 	$(PY) -m ruff format --check .

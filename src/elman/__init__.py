@@ -14,6 +14,7 @@ from elman import core as _core
 from elman.core import *  # noqa: F403 - the public names of the core, listed in core.__all__
 
 if TYPE_CHECKING:
+    from elman.data.checkup.examine import examine
     from elman.live.session import Session
     from elman.run import Run, load, resume, train
     from elman.training.interrupt import Interrupted
@@ -24,12 +25,13 @@ _LATER = {
     "Interrupted": "elman.training.interrupt",
     "Run": "elman.run",
     "Session": "elman.live.session",
+    "examine": "elman.data.checkup.examine",
     "load": "elman.run",
     "resume": "elman.run",
     "train": "elman.run",
 }
 
-__all__ = [*_core.__all__, "Interrupted", "Run", "Session", "__version__", "load", "resume", "train"]
+__all__ = [*_core.__all__, "Interrupted", "Run", "Session", "__version__", "examine", "load", "resume", "train"]
 
 
 def __getattr__(name: str) -> Any:

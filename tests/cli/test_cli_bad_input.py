@@ -33,7 +33,7 @@ DATA: list[tuple[str, str | bytes | None, str, list[str]]] = [
     # the file
     ("missing file", None, "train reviewz.csv --from text --to label --out o", ["reviewz.csv: no such file. Did you mean 'reviews.csv'?"]),
     ("missing folder", None, "train no/d.csv --from text --to label --out o", ["no folder 'no'; check the path"]),
-    ("folder", None, "train sub --from text --to label --out o", ["sub: this is a folder; name one file in it, such as"]),
+    ("folder", None, "train sub --from text --to label --out o", ["sub: this is a folder without metadata.csv or metadata.jsonl; name one file in it, such as"]),
     ("empty", "", SERIES, ["d.csv: the file is empty; check how it was made"]),
     ("header only", "x,y\n", SERIES, ["d.csv, line 1: there is a header but no row below it; check"]),
     ("garbage", bytes(range(256)) * 4, SERIES, ["d.csv: this is not text", "give a table or a text"]),

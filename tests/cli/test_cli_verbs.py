@@ -282,7 +282,7 @@ def test_the_demo_fits_a_screen(work: Path, elman: Elman) -> None:
 
 # Words for people ---------------------------------------------------------------------------------------------
 
-VERBS = ("train", "evaluate", "predict", "generate", "plan", "demo")
+VERBS = ("data", "train", "evaluate", "predict", "generate", "plan", "demo")
 
 
 def test_alone_it_welcomes(elman: Elman) -> None:

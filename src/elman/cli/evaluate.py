@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from elman.cli import show
@@ -23,8 +25,8 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate(
-    run: str = typer.Argument(..., help="A run's folder."),
-    file: str = typer.Argument(..., help="The data to score on."),
+    run: Annotated[str, typer.Argument(help="A run's folder.")],
+    file: Annotated[list[str], typer.Argument(help="The data to score on; several plain texts are aligned.")],
     id: str | None = typer.Option(None, help="Column: rows of one value form one sequence (as in training)."),
     time: str | None = typer.Option(None, help="Column: time of a row (as in training)."),
     device: str = typer.Option("cpu", help="cpu or cuda."),
@@ -34,11 +36,11 @@ def evaluate(
     from elman.training.make import check_device
     from elman.training.predict import evaluate, read_for
 
-    where = check_device(device)
+    data, where = "+".join(file), check_device(device)
     found = load(run)
     found.model.to(where)
-    scores, notes = evaluate(found.model, read_for(found.model, file, need_target=True, id=id, time=time))
-    own = trained_on(found.path, file)
+    scores, notes = evaluate(found.model, read_for(found.model, data, need_target=True, id=id, time=time))
+    own = trained_on(found.path, data)
     show.notes([*notes, own] if own else notes)
     label = f"elman {found.model.config.net.cell}"
     show.out.print(f"{next(iter(scores.values))} is the {show.unit_of(found.model)}; {scores.count:,} scored")

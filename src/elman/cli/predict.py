@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,9 +24,11 @@ Predict every sequence of a file.
 \b
   elman predict runs/reviews-1 new.csv --out predicted.csv
   elman predict runs/demand-1 demand.csv > forecast.csv
+  elman predict runs/machines-1 new.csv --keep site,owner --out p.parquet
 
-Labels come with the probability of every class, numbers and forecasts with an 80 % interval. Without --out the \
-table goes to the terminal (shortened) or, as CSV, into a pipe. An existing file is not overwritten.
+The id of every sequence comes first, --keep puts other columns beside it. Labels come with the probability of every \
+class, numbers and forecasts with an 80 % interval. Without --out the table goes to the terminal (shortened) or, as \
+CSV, into a pipe. An existing file is not overwritten.
 """
 
 
@@ -34,13 +37,15 @@ def register(app: typer.Typer) -> None:
 
 
 def predict(
-    run: str = typer.Argument(..., help="A run's folder."),
-    file: str = typer.Argument(..., help="The data to predict from."),
+    run: Annotated[str, typer.Argument(help="A run's folder.")],
+    file: Annotated[list[str], typer.Argument(help="The data to predict from; several plain texts are aligned.")],
+    keep: str | None = typer.Option(None, help="Columns of the file to put beside what is predicted: a,b."),
     out: str | None = typer.Option(None, help="Write the table here (.csv, .jsonl or .parquet)."),
     id: str | None = typer.Option(None, help="Column: rows of one value form one sequence (as in training)."),
     time: str | None = typer.Option(None, help="Column: time of a row (as in training)."),
     device: str = typer.Option("cpu", help="cpu or cuda."),
 ) -> None:
+    from elman.data.keep import keep as beside
     from elman.run import load
     from elman.training.make import check_device
     from elman.training.predict import predict, read_for
@@ -50,7 +55,11 @@ def predict(
     where = check_device(device)
     found = load(run)
     found.model.to(where)
-    made = predict(found.model, read_for(found.model, file, need_target=False, id=id, time=time))
+    data = "+".join(file)
+    examples = read_for(found.model, data, need_target=False, id=id, time=time)
+    made = predict(found.model, examples)
+    if keep is not None:
+        made = replace(made, frame=beside(made.frame, examples, data, [name.strip() for name in keep.split(",")]))
     show.notes(made.notes)
     if out is not None:
         # Parquet has times of its own, and room for every digit.

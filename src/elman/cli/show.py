@@ -49,6 +49,7 @@ err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=
 WELCOME = """\
 elman: recurrent neural networks for sequences in files
 
+  data      elman data reviews.csv                (what is in it, what is wrong)
   train     elman train reviews.csv --from text:review --to label:sentiment
             elman train demand.csv --from series:load --to future:24 --time date
             elman train book.txt --from text.char --to next

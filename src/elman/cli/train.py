@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -31,8 +31,9 @@ to read:     series\\[:COLUMN,...]   text\\[:COLUMN]   text.char\\[:COLUMN]
 to predict:  label\\[:COLUMN]   number\\[:COLUMN,...]
              next\\[:COLUMN,...]   future:STEPS\\[:COLUMN,...]
 
-Files: CSV, TSV, JSONL, Parquet, .ts and plain .txt, each also with .gz. With --id all rows of one id are one \
-sequence. What you do not say is chosen from the data, and told. A folder that exists is never overwritten.
+Files: CSV, TSV, JSONL, Parquet, .ts, .conllu, .conll and plain .txt, each also with .gz; folders with \
+metadata.csv; several plain texts, aligned. With --id all rows of one id are one sequence. What you do not say is \
+chosen from the data, and told. A folder that exists is never overwritten.
 
 A training is saved as it goes. Ctrl-C (or SIGTERM) saves it and ends; after that, or after a crash, it goes on by \
 [bold]elman train --resume RUN[/bold] to the very same result, or ends with its best epoch by [bold]--finish[/bold].
@@ -46,7 +47,7 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
-    file: str | None = typer.Argument(None, help="The data."),
+    file: Annotated[list[str] | None, typer.Argument(help="The data; several plain texts are aligned.")] = None,
     source: str | None = typer.Option(None, "--from", help="What to read.", metavar="KIND"),
     target: str | None = typer.Option(None, "--to", help="What to predict.", metavar="KIND"),
     id: str | None = typer.Option(None, help="Column: rows of one value form one sequence.", rich_help_panel=DATA),
@@ -92,8 +93,10 @@ def train(
     config: str | None = typer.Option(None, help="A run.toml whose settings hold where no option says otherwise."),
 ) -> None:
     given = {name: value for name, value in locals().items() if value is not None}
-    for name in ("out", "config", "resume", "finish", "anyway"):
+    for name in ("file", "out", "config", "resume", "finish", "anyway"):
         given.pop(name, None)
+    if file:
+        given["file"] = "+".join(file)
     if resume is not None:
         _resume(resume, given, {"--out": out, "--config": config}, finish=finish, anyway=anyway)
         return

@@ -47,7 +47,7 @@ class DataError(ElmanError):
         row: int | None = None,
         column: str | None = None,
     ) -> None:
-        self.file, self.row, self.column = file, row, column
+        self.message, self.file, self.row, self.column = message, file, row, column
         place = [str(file)] if file else []
         if row is not None:
             place.append(f"line {row}")
@@ -56,7 +56,7 @@ class DataError(ElmanError):
         super().__init__(f"{', '.join(place)}: {message}" if place else message)
 
 
-def nearest(word: str, choices: Iterable[str]) -> str:
+def nearest(word: str, choices: Iterable[str], cutoff: float = 0.5) -> str:
     """Return `` Did you mean 'X'?`` for the choice most like ``word``, or an empty string."""
-    found = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.5)
+    found = difflib.get_close_matches(word, list(choices), n=1, cutoff=cutoff)
     return f" Did you mean '{found[0]}'?" if found else ""

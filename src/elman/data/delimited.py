@@ -7,21 +7,26 @@ structure (which newlines and separators are outside quotes) is found and checke
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from elman.core.errors import DataError
+from elman.data.files import decode
 
-__all__ = ["read_delimited"]
+__all__ = ["MISSING", "delimited_blocks", "read_delimited", "typed"]
 
-_MISSING = ("", "na", "n/a", "nan", "#n/a", "null", "none", "?")
+MISSING = ("", "na", "n/a", "nan", "#n/a", "null", "none", "?")
 """Cells that say "no value" in a numeric column, in small letters."""
 
 _QUOTE, _NEWLINE = 34, 10
+
+_LONGEST = 256 << 20
+"""Bytes that a record may have where a file is read in blocks."""
 
 
 @dataclass(frozen=True)
@@ -58,20 +63,87 @@ def read_delimited(
     """
     data = text.encode()
     records = _without_blanks(_scan(data, separator, file))
-    width = int(records.cells[0])
     if len(records.lines) == 1:
-        raise DataError("there is a header but no row below it; check how the file was made", file=file, row=1)
-    _check_separator(data[records.starts[0] : records.ends[0]].decode(), separator, records, file)
-    _check_width(records, width, separator, file)
-    frame = _cells(data, records, separator, file)
-    names = _names(frame.row(0), int(records.lines[0]), file)
-    cells = [column.alias(name) for column, name in zip(frame[1:].get_columns(), names, strict=True)]
-    typed = pl.DataFrame([_typed(column) for column in cells])
-    spelt = {column.name: column for column in cells if typed.schema[column.name] != pl.String}
-    return typed, records.lines[1:], spelt
+        raise _no_rows(file)
+    cells, lines = _header(*_table(data, records, separator, file), file)
+    frame, spelt = typed(cells)
+    return frame, lines, spelt
 
 
-def _scan(data: bytes, separator: str, file: str) -> _Records:
+def typed(cells: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, pl.Series]]:
+    """Columns of text as numbers where all their cells are; and of those, by name, the cells as they are written."""
+    found = pl.DataFrame([_typed(column) for column in cells.get_columns()])
+    return found, {column.name: column for column in cells.get_columns() if found.schema[column.name] != pl.String}
+
+
+def delimited_blocks(
+    pieces: Iterable[bytes], separator: str, file: str
+) -> Iterator[tuple[pl.DataFrame, NDArray[np.int64]]]:
+    """As :func:`read_delimited`, but some rows at a time, and all cells as they are written.
+
+    Args:
+        pieces: the bytes of the file, each but the last ending with a line.
+        separator, file: see there.
+
+    Yields:
+        The rows of a piece, or of several where records are longer, with the line on which each begins. Memory:
+        several times that of a piece.
+    """
+    names: list[str] = []
+    held, line, offset, rows = b"", 1, 0, 0
+    for piece in chain(pieces, [b""]):
+        held += piece
+        cut = _whole(held) if piece and len(held) < _LONGEST else len(held)
+        if not cut:
+            continue
+        data = decode(held[:cut], file, line=line, offset=offset).encode()
+        held, offset = held[cut:], offset + cut
+        if data.strip(b"\n"):
+            records = _without_blanks(_scan(data, separator, file, line), header=not names)
+            cells, lines = _table(data, records, separator, file, len(names))
+            if not names:
+                cells, lines = _header(cells, lines, file)
+                names = cells.columns
+            if cells.height:
+                rows += cells.height
+                yield cells.rename(dict(zip(cells.columns, names, strict=True))), lines
+        line += data.count(b"\n")
+    if not rows:
+        raise _no_rows(file) if names else DataError("the file is empty; check how it was made", file=file)
+
+
+def _whole(data: bytes) -> int:
+    """How many bytes of whole records ``data`` begins with; blank lines behind them belong to what follows."""
+    body = np.frombuffer(data, dtype=np.uint8)
+    quotes, ends = np.flatnonzero(body == _QUOTE), np.flatnonzero(body == _NEWLINE)
+    ends = ends[np.searchsorted(quotes, ends) % 2 == 0]
+    if not ends.size:
+        return 0
+    kept = len(data[: int(ends[-1]) + 1].rstrip(b"\r\n"))
+    return int(ends[np.searchsorted(ends, kept)]) + 1 if kept else 0
+
+
+def _no_rows(file: str) -> DataError:
+    return DataError("there is a header but no row below it; check how the file was made", file=file, row=1)
+
+
+def _table(
+    data: bytes, records: _Records, separator: str, file: str, width: int = 0
+) -> tuple[pl.DataFrame, NDArray[np.int64]]:
+    """All records as text, and the line on which each begins; without a ``width`` the first is the header."""
+    if not width:
+        _check_separator(data[records.starts[0] : records.ends[0]].decode(), separator, records, file)
+    _check_width(records, width or int(records.cells[0]), separator, file)
+    return _cells(data, records, separator, file), records.lines
+
+
+def _header(cells: pl.DataFrame, lines: NDArray[np.int64], file: str) -> tuple[pl.DataFrame, NDArray[np.int64]]:
+    """The same with the columns called as the first row says, and without it."""
+    names = _names(cells.row(0), int(lines[0]), file)
+    return cells[1:].rename(dict(zip(cells.columns, names, strict=True))), lines[1:]
+
+
+def _scan(data: bytes, separator: str, file: str, line: int = 1) -> _Records:
     """Find the records: newlines and separators count only where the number of quotes before is even."""
     body = np.frombuffer(data, dtype=np.uint8)
     quotes = np.flatnonzero(body == _QUOTE)
@@ -79,19 +151,24 @@ def _scan(data: bytes, separator: str, file: str) -> _Records:
     cuts = np.flatnonzero(body == ord(separator))
     ends = newlines
     if quotes.size:
-        _check_quotes(body, quotes, newlines, separator, file)
+        _check_quotes(body, quotes, newlines, separator, file, line)
         ends = newlines[np.searchsorted(quotes, newlines) % 2 == 0]
         cuts = cuts[np.searchsorted(quotes, cuts) % 2 == 0]
     if not ends.size or ends[-1] != len(data) - 1:
         ends = np.append(ends, len(data))
     starts = np.concatenate([[0], ends[:-1] + 1])
     cells = np.searchsorted(cuts, ends) - np.searchsorted(cuts, starts) + 1
-    lines = np.searchsorted(newlines, starts) + 1
+    lines = np.searchsorted(newlines, starts) + line
     return _Records(starts, ends, cells, lines)
 
 
 def _check_quotes(
-    body: NDArray[np.uint8], quotes: NDArray[np.int64], newlines: NDArray[np.int64], separator: str, file: str
+    body: NDArray[np.uint8],
+    quotes: NDArray[np.int64],
+    newlines: NDArray[np.int64],
+    separator: str,
+    file: str,
+    line: int,
 ) -> None:
     """Refuse quotes that neither open a cell, close one, nor stand doubled inside one."""
     edge = np.array([_QUOTE, _NEWLINE, ord(separator)], dtype=np.uint8)
@@ -110,18 +187,18 @@ def _check_quotes(
         f"mean nothing in this file: import polars as pl; pl.read_csv({file!r}, separator={separator!r}, "
         "quote_char=None).write_csv('quoted.csv')",
         file=file,
-        row=int(np.searchsorted(newlines, where)) + 1,
+        row=int(np.searchsorted(newlines, where)) + line,
     )
 
 
-def _without_blanks(records: _Records) -> _Records:
+def _without_blanks(records: _Records, *, header: bool = True) -> _Records:
+    """Blank lines are no records, but between the rows of one column (behind its header) they are missing values."""
     filled = records.ends > records.starts
-    width = records.cells[filled][0]
-    if width > 1:
+    if records.cells[filled][0] > 1:
         return records.keep(filled)
     first, last = np.flatnonzero(filled)[[0, -1]]
     place = np.arange(filled.size)
-    return records.keep((place >= first) & (place <= last))
+    return records.keep((place >= first * header) & (place <= last))
 
 
 def _check_separator(header: str, separator: str, records: _Records, file: str) -> None:
@@ -182,7 +259,7 @@ def _names(header: Sequence[str | None], row: int, file: str) -> list[str]:
 def _typed(column: pl.Series) -> pl.Series:
     """Return the column as Int64 or Float64 if all its cells are numbers or missing, else as it came."""
     cells = column.str.strip_chars()
-    missing = cells.is_null() | cells.str.to_lowercase().is_in(_MISSING)
+    missing = cells.is_null() | cells.str.to_lowercase().is_in(MISSING)
     values = cells.filter(~missing)
     numbers = values.cast(pl.Float64, strict=False)
     if values.is_empty() or numbers.null_count():

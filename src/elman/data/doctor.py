@@ -10,15 +10,15 @@ from elman.data.hints import paste
 from elman.data.roles import Examples
 from elman.model.grammar import Part
 
-__all__ = ["examine", "refuse_absurd"]
+__all__ = ["ABSURD", "EVEN", "FEWEST", "RARE", "examine", "refuse_absurd", "span"]
 
-_ABSURD = 1e6
+ABSURD = 1e6
 """A value this many times further from the median than 99 % of the others is a slip, not an outlier."""
 
-_FEWEST = 20
+FEWEST = 20
 """Values below which nothing is called unusual."""
 
-_RARE, _EVEN = 0.05, 0.9
+RARE, EVEN = 0.05, 0.9
 """The largest share of steps in time that may be gaps, and the least that must be alike, for gaps to be told."""
 
 
@@ -55,7 +55,7 @@ def _check(
     ex: Examples, lines: NDArray[np.int64], sequences: list[NDArray[np.float64]], names: tuple[str, ...]
 ) -> None:
     values = np.concatenate([one for one in sequences if len(one)] or [np.empty((0, len(names)))])
-    if len(values) < _FEWEST:
+    if len(values) < FEWEST:
         return
     for place in range(values.shape[1]):
         column = values[:, place]
@@ -64,7 +64,7 @@ def _check(
             away = np.abs(column - middle)
         worst = int(away.argmax())
         usual = float(np.quantile(np.delete(away, worst), 0.99))
-        if not 0 < usual * _ABSURD < away[worst]:
+        if not 0 < usual * ABSURD < away[worst]:
             continue
         name = names[place % len(names)]
         file = ex.where[0][0]
@@ -100,25 +100,25 @@ def _gaps(ex: Examples) -> list[str]:
     told, count = "", 0
     for times, lines in zip(ex.times or [], ex.steps, strict=False):
         gaps = np.diff(times).astype(np.float64)
-        if len(gaps) < _FEWEST:
+        if len(gaps) < FEWEST:
             continue
         usual = float(np.median(gaps))
         wide = np.flatnonzero(gaps > 2.5 * usual)
         even = float((np.abs(gaps - usual) <= 0.25 * usual).mean())
-        if not wide.size or wide.size > _RARE * len(gaps) or even < _EVEN:
+        if not wide.size or wide.size > RARE * len(gaps) or even < EVEN:
             continue
         count += wide.size
         if not told:
             dates, first = times.dtype.kind == "M", int(wide[0])
-            apart = f"{_span(float(gaps[first]), dates)} pass between lines {lines[first]} and {lines[first + 1]}"
-            told = f"--time: {apart}, else {_span(usual, dates)} from line to line"
+            apart = f"{span(float(gaps[first]), dates)} pass between lines {lines[first]} and {lines[first + 1]}"
+            told = f"--time: {apart}, else {span(usual, dates)} from line to line"
     if not told:
         return []
     more = f" ({count} such gaps)" if count > 1 else ""
     return [f"{told}{more}; a forecast takes a gap for one step"]
 
 
-def _span(size: float, dates: bool) -> str:
+def span(size: float, dates: bool) -> str:
     """A stretch of time in words; of dates ``size`` is in microseconds."""
     if not dates:
         return f"{size:g}"

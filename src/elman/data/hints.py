@@ -20,8 +20,8 @@ def paste(file: str, change: str, out: str) -> str:
     Tables that can hold lists are written as Parquet, all others as CSV.
     """
     kind = file.lower().removesuffix(".gz").rpartition(".")[2]
-    parquet = kind in ("jsonl", "ndjson", "parquet")
-    write = f"write_parquet('{out}.parquet')" if parquet else f"write_csv('{out}.csv')"
+    flat = kind in ("csv", "tsv", "ts", "txt") or "+" in file
+    write = f"write_csv('{out}.csv')" if flat else f"write_parquet('{out}.parquet')"
     load = "import polars as pl; " if "pl." in change else ""
     return f"{load}from elman.data.read import read; read({file!r}).frame{change}.{write}"
 

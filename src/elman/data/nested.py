@@ -39,44 +39,45 @@ def read_parquet(data: bytes, file: str) -> tuple[pl.DataFrame, NDArray[np.int64
     return frame, np.arange(2, frame.height + 2, dtype=np.int64)
 
 
-def read_jsonl(text: str, file: str) -> tuple[pl.DataFrame, NDArray[np.int64]]:
+def read_jsonl(text: str, file: str, first: int = 1) -> tuple[pl.DataFrame, NDArray[np.int64]]:
     """Parse JSON lines: one object a line, its keys are the columns; blank lines are skipped.
 
-    Types are inferred over the whole file: numbers beside text become text, a key that is absent is null.
+    Types are inferred over the whole text: numbers beside text become text, a key that is absent is null. ``first``
+    is the line of the file on which the text begins.
 
     Raises:
         DataError: a line is not one JSON object, or a column holds values of kinds that do not mix.
     """
     rows = text.split("\n")
-    lines = np.array([place for place, row in enumerate(rows, start=1) if row.strip()], dtype=np.int64)
+    lines = np.array([place for place, row in enumerate(rows, start=first) if row.strip()], dtype=np.int64)
     try:
         frame = pl.read_ndjson(io.BytesIO(text.encode()), infer_schema_length=None)
     except pl.exceptions.PolarsError as error:
         # polars names no line, so the file is read once more, slowly, to find it.
-        _diagnose(rows, file)
+        _diagnose(rows, file, first)
         raise DataError(f"cannot be parsed ({str(error).splitlines()[0]}); check its values", file=file) from error
     if frame.height != len(lines) or not frame.width:
-        _diagnose(rows, file)
+        _diagnose(rows, file, first)
         raise DataError(f"{len(lines)} objects are seen but {frame.height} parsed; check its lines", file=file)
     return frame, lines
 
 
-def _diagnose(rows: list[str], file: str) -> None:
+def _diagnose(rows: list[str], file: str, first: int) -> None:
     """Raise for the first line that is not a JSON object, or of another kind than the same key before."""
     seen: dict[str, tuple[str, int]] = {}
-    for line, row in enumerate(rows, start=1):
+    for line, row in enumerate(rows, start=first):
         if not row.strip():
             continue
         for key, value in _object(row, line, file).items():
             kind = _kind(value)
             if not kind:
                 continue
-            first, at = seen.setdefault(key, (kind, line))
-            if first == "a list" and kind.startswith(first):
-                seen[key] = first, at = kind, line
-            fits = first == kind or (kind == "a list" and first.startswith(kind))
+            usual, at = seen.setdefault(key, (kind, line))
+            if usual == "a list" and kind.startswith(usual):
+                seen[key] = usual, at = kind, line
+            fits = usual == kind or (kind == "a list" and usual.startswith(kind))
             if not fits or " and " in kind:
-                before = f", but line {at} has {first}" if first != kind else ""
+                before = f", but line {at} has {usual}" if usual != kind else ""
                 raise DataError(
                     f"{kind}{before}; write the same kind of value in every line",
                     file=file,

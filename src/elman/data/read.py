@@ -1,13 +1,12 @@
 """Read one file into a table that remembers the line of every row.
 
-Known are CSV, TSV, JSON lines, Parquet, UCR/UEA ``.ts`` and plain text, each also with ``.gz`` behind.
+Known are CSV, TSV, JSON lines, Parquet, UCR/UEA ``.ts``, CoNLL-U, CoNLL columns and plain text, each also with
+``.gz`` behind; plain texts side by side (``train.de+train.en``); and folders with ``metadata.csv`` or ``.jsonl``.
 What a column is for (series, label, time, ...) is decided later, in :mod:`elman.data.roles`.
 """
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,17 +15,22 @@ import polars as pl
 from numpy.typing import NDArray
 
 from elman.core.errors import DataError, InputError, nearest
+from elman.data.aligned import read_aligned
+from elman.data.conll import read_conll, read_conllu
 from elman.data.delimited import read_delimited
+from elman.data.files import METADATA, decode, is_pair, missing, read_bytes, suffix_of
+from elman.data.folder import read_folder
 from elman.data.nested import read_jsonl, read_parquet
 from elman.data.ts import read_ts
 
-__all__ = ["KNOWN", "Table", "read"]
+__all__ = ["KNOWN", "Table", "known_suffix", "read"]
 
-KNOWN = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".ts", ".txt")
+_TOKENS = (".conll", ".bio", ".iob", ".iob2")
+
+KNOWN = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".ts", ".conllu", *_TOKENS, ".txt")
 """Suffixes that :func:`read` knows; each may be followed by ``.gz``."""
 
-_WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
-"""How files in UTF-16 begin."""
+_ARCHIVES = {".zip": "unzip", ".tar": "tar xf", ".tgz": "tar xf", ".7z": "7z x"}
 
 
 @dataclass(frozen=True)
@@ -55,104 +59,87 @@ def read(path: str | Path) -> Table:
     every cell is a number or missing (empty, NA, NaN, null, ...); numbers with leading zeros stay text; a
     header cell that is empty is called ``column_1``, ``column_2``, ... after its place.
 
-    Cost: the whole file and its decoded form are held in memory.
+    Files with a ``+`` between them are plain texts side by side, a column each, called after its suffix (see
+    :func:`elman.data.aligned.read_aligned`). A folder is read through its metadata (see
+    :func:`elman.data.folder.read_folder`), sentences of CoNLL a row each (see :mod:`elman.data.conll`).
+
+    Nothing that is read is ever executed. Cost: the whole file and its decoded form are held in memory.
 
     Raises:
         InputError: the suffix is not known.
-        DataError: no such file, a folder, an empty file, damaged gzip, not UTF-8, or badly formed inside.
+        DataError: no such file, a folder without metadata, an empty file, damaged gzip or one that unpacks to more
+            than 256 MiB and 100 times its size, not UTF-8, or badly formed inside.
     """
-    path = Path(path)
     file = str(path)
+    if is_pair(file):
+        _check_plain(file)
+        frame, lines = read_aligned([Path(name) for name in file.split("+")])
+        return Table(frame, file, lines)
+    path = Path(path)
     if not path.exists():
-        raise DataError(_missing(path), file=file)
-    suffix = _suffix(path)
+        raise DataError(missing(path), file=file)
     if path.is_dir():
-        raise DataError(f"this is a folder; name one file in it, such as {_example(path)}", file=file)
-    if suffix not in KNOWN:
-        known = ", ".join(KNOWN)
-        stem = path.name.split(".")[0] or path.name
-        plain = f"{stem}.txt{'.gz' if path.suffix.lower() == '.gz' else ''}"
-        raise InputError(
-            f"{file}: unknown kind of file '{suffix or path.name}'.{nearest(suffix, KNOWN)} Known: "
-            f"{known}, each also with .gz; convert the file, or call it {plain} if it is plain text"
-        )
-    data = _bytes(path, file)
+        return _folder(path, file)
+    suffix = known_suffix(path)
+    data = read_bytes(path, file)
     if not data.strip():
         raise DataError("the file is empty; check how it was made", file=file)
     return _parse(data, suffix, file)
+
+
+def _check_plain(file: str) -> None:
+    """Only plain texts stand side by side; their suffix is a name of their own, or .txt."""
+    for name in file.split("+"):
+        if suffix_of(Path(name)) in KNOWN[:-1]:
+            raise InputError(
+                f"{file}: {name} is a table, and only plain texts stand side by side; give one file, and name those of "
+                "other parts: --valid FILE --test FILE"
+            )
+
+
+def known_suffix(path: Path) -> str:
+    """The suffix that tells the kind of a file; raise :class:`InputError` for one that is not known."""
+    suffix = suffix_of(path)
+    if suffix in _ARCHIVES:
+        raise InputError(f"{path}: an archive; unpack it, then name a file in it: {_ARCHIVES[suffix]} '{path}'")
+    if suffix not in KNOWN:
+        known = ", ".join(KNOWN)
+        # The dot that all have in common makes any two short suffixes half alike.
+        close = nearest(suffix, KNOWN, cutoff=0.6)
+        stem = path.name.split(".")[0] or path.name
+        plain = f"{stem}.txt{'.gz' if path.suffix.lower() == '.gz' else ''}"
+        raise InputError(
+            f"{path}: unknown kind of file '{suffix or path.name}'.{close} Known: {known}, each also with .gz; convert "
+            f"the file, or call it {plain} if it is plain text"
+        )
+    return suffix
+
+
+def _folder(folder: Path, file: str) -> Table:
+    for name in METADATA:
+        if (folder / name).is_file():
+            table = read(folder / name)
+            frame = read_folder(folder, table.frame, table.lines, table.file)
+            return Table(frame, file, table.lines, table.spelt)
+    tables = [entry for entry in sorted(folder.iterdir()) if suffix_of(entry) in KNOWN and entry.stem != "README"]
+    one = f"name one file in it, such as '{tables[0]}', or " if tables else ""
+    raise DataError(
+        f"this is a folder without {METADATA[0]} or {METADATA[2]}; {one}write a {METADATA[0]} with the line "
+        "file_name,label and a row for every file",
+        file=file,
+    )
 
 
 def _parse(data: bytes, suffix: str, file: str) -> Table:
     if suffix == ".parquet":
         frame, lines = read_parquet(data, file)
         return Table(frame, file, lines)
-    text = _decode(data, file)
+    text = decode(data, file)
     if suffix in (".csv", ".tsv"):
         frame, lines, spelt = read_delimited(text, "," if suffix == ".csv" else "\t", file)
         return Table(frame, file, lines, spelt)
-    if suffix in (".jsonl", ".ndjson"):
-        frame, lines = read_jsonl(text, file)
-    elif suffix == ".ts":
-        frame, lines = read_ts(text, file)
-    else:
-        frame, lines = pl.DataFrame({"text": [text]}), np.ones(1, dtype=np.int64)
+    if suffix == ".txt":
+        return Table(pl.DataFrame({"text": [text]}), file, np.ones(1, dtype=np.int64))
+    parse = {".jsonl": read_jsonl, ".ndjson": read_jsonl, ".ts": read_ts, ".conllu": read_conllu}
+    frame, lines = parse.get(suffix, read_conll)(text, file)
     return Table(frame, file, lines)
-
-
-def _suffix(path: Path) -> str:
-    """Return the suffix that tells the kind, in small letters and without ``.gz``."""
-    name = path.name.lower().removesuffix(".gz")
-    return Path(name).suffix
-
-
-def _missing(path: Path) -> str:
-    folder = path.parent
-    if not folder.is_dir():
-        return f"no such file, and no folder '{folder}'; check the path"
-    names = sorted(entry.name for entry in folder.iterdir())
-    return f"no such file.{nearest(path.name, names) or ' Check the path'}"
-
-
-def _example(folder: Path) -> str:
-    for entry in sorted(folder.iterdir()):
-        if _suffix(entry) in KNOWN:
-            return f"'{entry}'"
-    return f"'{folder / 'data.csv'}'"
-
-
-def _bytes(path: Path, file: str) -> bytes:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror}); check its permissions", file=file) from error
-    if not path.name.lower().endswith(".gz"):
-        return data
-    try:
-        return gzip.decompress(data)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(
-            f"this is not a whole gzip file ({error}); fetch it again, or drop '.gz' from its name if it "
-            "is not compressed",
-            file=file,
-        ) from error
-
-
-def _decode(data: bytes, file: str) -> str:
-    """Return the text with line ends ``\\n`` and without a byte order mark."""
-    try:
-        text = data.decode().removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        if b"\0" in data[:4096] and data[:2] not in _WIDE_MARKS:
-            raise DataError(
-                "this is not text (it holds binary zeros), whatever its name says; give a table or a text", file=file
-            ) from error
-        of = "UTF-16" if data[:2] in _WIDE_MARKS else "WINDOWS-1252"
-        feed = f"gunzip -c '{file}' | iconv" if file.lower().endswith(".gz") else f"iconv '{file}'"
-        name = Path(file).name.removesuffix(".gz")
-        raise DataError(
-            f"not UTF-8: byte {data[error.start]:#04x} at offset {error.start}. Convert it, for example "
-            f"from {of}: {feed} -f {of} -t UTF-8 > 'utf8-{name}'",
-            file=file,
-            row=data.count(b"\n", 0, error.start) + 1,
-        ) from error
-    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text

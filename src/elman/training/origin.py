@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from elman.core.errors import InputError
+from elman.data.files import is_there
 from elman.data.fingerprint import fingerprint
 from elman.model.network import ModelConfig
 from elman.training.settings import Job, LoopSettings
@@ -41,7 +42,7 @@ def origin_of(job: Job, config: ModelConfig, loop: LoopSettings, where: dict[str
     kinds = {"input": config.input.model_dump(), "output": config.output.model_dump(), "lookback": config.lookback}
     settings = {**job.model_dump(exclude_none=True), **loop.model_dump(), **config.net.model_dump()}
     made = {
-        "data": {name: fingerprint(file) for name in FILES if (file := getattr(job, name)) and Path(file).is_file()},
+        "data": {name: fingerprint(file) for name in FILES if (file := getattr(job, name)) and is_there(file)},
         "settings": {name: value for name, value in settings.items() if name not in _NEUTRAL},
         "kinds": _digest(kinds),
         "words": _digest(_without_numbers(kinds)),

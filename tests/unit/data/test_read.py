@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import polars as pl
@@ -181,7 +182,7 @@ def test_a_folder_names_a_file_in_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["t.xlsx", "t", "t.gz", "t.cvs"])
 def test_unknown_suffix(tmp_path: Path, name: str) -> None:
     message = refused(write(tmp_path, name, "x"), InputError)
-    assert ".csv, .tsv, .jsonl, .ndjson, .parquet, .ts, .txt" in message
+    assert ".csv, .tsv, .jsonl, .ndjson, .parquet, .ts, .conllu, .conll, .bio, .iob, .iob2, .txt" in message
     assert ("Did you mean '.csv'" in message) == (name == "t.cvs")
 
 
@@ -197,11 +198,11 @@ def test_damaged_gzip(tmp_path: Path, data: bytes) -> None:
 
 
 def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def deny(path: Path) -> bytes:
+    def deny(path: Path, mode: str) -> BinaryIO:
         raise PermissionError(13, "Permission denied", str(path))
 
     path = write(tmp_path, "t.csv", "a\n1\n")
-    monkeypatch.setattr(Path, "read_bytes", deny)
+    monkeypatch.setattr("builtins.open", deny)
     assert re.search(r"t\.csv: cannot be read \(Permission denied\); check its permissions", refused(path))
 
 
