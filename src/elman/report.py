@@ -21,12 +21,13 @@ from elman.model import baselines
 from elman.model.answers import quantiles
 from elman.model.kinds.label import LabelOut
 from elman.model.kinds.number import LEVELS, NumberOut
+from elman.training.finder import RateTest
 from elman.training.settings import Job
 
 if TYPE_CHECKING:
     from elman.run import Run
 
-__all__ = ["Example", "draw", "example", "sweep", "toml", "trained_on"]
+__all__ = ["Example", "draw", "example", "rates", "sweep", "toml", "trained_on"]
 
 
 class Example:
@@ -118,6 +119,20 @@ def _pictures(run: Run, data: Prepared) -> Iterator[tuple[str, Callable[[], str]
                 y_label=f"error of {', '.join(out.columns)}" + ", in standard deviations" * (len(out.columns) > 1),
             ),
         )
+
+
+def rates(test: RateTest) -> str:
+    """The picture of a range test of learning rates; the rate that is taken is marked."""
+    powers = np.log10(test.rates)
+    return pictures.learning_curves(
+        powers,
+        {"training loss, running mean": test.losses},
+        best_step=float(powers[int(np.abs(powers - np.log10(test.rate)).argmin())]),
+        title="Loss while the learning rate rises",
+        subtitle=test.words,
+        x_label="learning rate, as a power of ten",
+        y_label="loss",
+    )
 
 
 def _forecast(shown: Example, columns: int) -> str:

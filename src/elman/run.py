@@ -179,8 +179,11 @@ def train_job(
         made = Made.of(job, cells)
         path = place.new_folder(Path(out) if out is not None else None, job)
         with place.held(path):
-            write_file(path / place.SETTINGS, report.toml(job).encode())
             state = begin(made.model, made.loop)
+            if made.test is not None:
+                state.history.notes.append(made.test.words)
+                write_file(path / "rates.svg", report.rates(made.test).encode())
+            write_file(path / place.SETTINGS, report.toml(made.job).encode())
             return _complete(made, state, path, _checkpoints(made, path), listener)
 
 
@@ -309,6 +312,7 @@ def _learn(made: Made, state: TrainingState, path: Path, keeper: Keeper, listene
 def _judge(made: Made, state: TrainingState, path: Path) -> Run:
     """Score what was learnt beside its baselines, save it, and write the record last: with it the run is finished."""
     model, data, device = made.model, made.data, made.loop.device
+    made.notes += [note for note in state.history.notes if note not in made.notes]
     if state.history.interrupted:
         made.notes.append(state.history.stopped)
     calibrate(model, data.valid, 256, device)

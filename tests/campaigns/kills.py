@@ -35,6 +35,7 @@ from elman.model.file import packed
 from elman.training import loop
 from elman.training.checkpoint import Checkpoints
 from elman.training.history import Step
+from elman.training.optimise import Taken
 from elman.training.state import TrainingState
 
 Listener = Callable[[Any], None]
@@ -86,20 +87,20 @@ JOBS: list[tuple[tuple[str, str, str], dict[str, Any]]] = [
     (STREAM, {"cell": "lstm", "dropout": 0.2, "save_every": "2"}),
     (LABEL, {"cell": "gru", "dropout": 0.3, "save_every": "3"}),
     (STREAM, {"cell": "dropping", "save_every": "1"}),
-    (WINDOWS, {"cell": "gru", "dropout": 0.2, "save_every": "0.01s"}),
+    (WINDOWS, {"cell": "gru", "dropout": 0.2, "average": "ema", "save_every": "0.01s"}),
     (PIECES, {"cell": "lstm", "save_every": "2"}),
-    (STREAM, {"cell": "gru", "layers": 2, "dropout": 0.3, "save_every": "0.02s"}),
-    (WORDS, {"cell": "rnn", "dropout": 0.5, "save_every": "2"}),
+    (STREAM, {"cell": "gru", "layers": 2, "dropout": 0.3, "accumulate": 2, "average": "ema", "save_every": "0.02s"}),
+    (WORDS, {"cell": "rnn", "dropout": 0.5, "word_dropout": 0.2, "accumulate": 2, "save_every": "2"}),
     (STREAM, {"cell": "varied", "save_every": "3"}),
-    (NUMBER, {"cell": "gru", "dropout": 0.1, "save_every": "1"}),
+    (NUMBER, {"cell": "gru", "average": "nt-asgd", "patience": 2, "lr": 0.1, "save_every": "1"}),
     (STREAM, {"cell": "feedforward", "dropout": 0.2, "save_every": "2"}),
     (STREAM, {"cell": "drawing", "dropout": 0.1, "save_every": "2"}),
     (WINDOWS, {"cell": "feedforward", "dropout": 0.3, "save_every": "2"}),
     (LABEL, {"cell": "lstm", "readout": "attention", "l1": 1e-4, "save_every": "0.01s"}),
     (STREAM, {"cell": "rnn", "layers": 2, "save_every": "1"}),
     (PIECES, {"cell": "gru", "dropout": 0.2, "save_every": "4"}),
-    (WORDS, {"cell": "lstm", "dropout": 0.2, "save_every": "0.01s"}),
-    (STREAM, {"cell": "lstm", "layers": 2, "dropout": 0.1, "clip": 0.0, "save_every": "5"}),
+    (WORDS, {"cell": "lstm", "dropout": 0.2, "batch_tokens": 40, "average": "ema", "save_every": "0.01s"}),
+    (STREAM, {"cell": "lstm", "layers": 2, "ar": 1.0, "tar": 1.0, "weight_drop": 0.3, "clip": 0.0, "save_every": "5"}),
     (NUMBER, {"cell": "drawing", "save_every": "2"}),
     (LABEL, {"cell": "dropping", "bidirectional": False, "save_every": "2"}),
     (STREAM, {"cell": "gru", "save_every": "never"}),
@@ -138,7 +139,7 @@ def marked(pipe: int, kept: Path) -> None:
 
         setattr(owner, name, call)
 
-    def steps(*args: Any) -> Iterator[tuple[float, float]]:
+    def steps(*args: Any) -> Iterator[Taken]:
         tell("s")
         for each in real_steps(*args):
             yield each
@@ -149,8 +150,8 @@ def marked(pipe: int, kept: Path) -> None:
         kept.write_bytes(packed(tensors) + json.dumps(timeless(record), sort_keys=True).encode())
         real_end(state)
 
-    real_steps, real_end = loop._steps, TrainingState.end
-    loop._steps = steps
+    real_steps, real_end = loop.steps_of, TrainingState.end
+    loop.steps_of = steps
     TrainingState.end = end  # type: ignore[method-assign]
     before(Checkpoints, "save", "c")
     before(loop, "mean_loss", "e")

@@ -105,7 +105,7 @@ OPTIONS: list[tuple[str, list[str]]] = [
     ("--lr 1e38", ["lr: expected at most 1e+30, got 1e+38"]),
     ("--hidden 0", ["hidden: expected at least 1, got 0"]),
     ("--batch -3", ["batch: expected at least 1, got -3"]),
-    ("--clip -1", ["clip: expected at least 0, got -1.0; leave it out for 1.0"]),
+    ("--clip -1", ["clip: expected at least 0, got -1.0; leave it out to have it chosen"]),
     ("--seed -1", ["seed: expected at least 0, got -1; leave it out for 0"]),
     ("--seed 99999999999999999999999", ["seed: expected less than 9.22e+18, got 99999999999999999999999; leave it out for 0"]),
     ("--threads 0", ["threads: expected at least 1, got 0"]),

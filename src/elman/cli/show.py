@@ -234,14 +234,13 @@ class Watch:
         )
 
     def _epoch(self, epoch: Epoch) -> None:
-        if epoch.epoch % self._every and epoch.epoch > 1:
-            return
-        mark = " *" if epoch.best else ""
-        line = (
-            f"{epoch.epoch:5d}  {epoch.train_loss:8.4f}  {epoch.valid_loss:10.4f}  {epoch.grad_norm:8.3f}  "
-            f"{epoch.seconds:7.1f}{mark}"
-        )
-        err.print(line)
+        if epoch.notes or epoch.epoch == 1 or not epoch.epoch % self._every:
+            mark = " *" if epoch.best else ""
+            err.print(
+                f"{epoch.epoch:5d}  {epoch.train_loss:8.4f}  {epoch.valid_loss:10.4f}  {epoch.grad_norm:8.3f}  "
+                f"{epoch.seconds:7.1f}{mark}"
+            )
+        notes(epoch.notes)
 
 
 def interactive() -> bool:

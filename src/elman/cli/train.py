@@ -39,7 +39,8 @@ A training is saved as it goes. Ctrl-C (or SIGTERM) saves it and ends; after tha
 [bold]elman train --resume RUN[/bold] to the very same result, or ends with its best epoch by [bold]--finish[/bold].
 """
 
-DATA, NET, LOOP, SAVE = "Data", "Network", "Training", "Saving, and going on"
+DATA, NET, LOOP, LESS = "Data", "Network", "Training", "Regularisation"
+SAVE = "Saving, and going on"
 
 
 def register(app: typer.Typer) -> None:
@@ -64,19 +65,57 @@ def train(
     bidirectional: bool | None = typer.Option(
         None, "--bidirectional/--causal", help="Read both ways, or only forwards.", rich_help_panel=NET
     ),
-    dropout: float | None = typer.Option(None, help="From 0 to below 1.", rich_help_panel=NET),
     embedding: int | None = typer.Option(None, help="Width of word or character vectors.", rich_help_panel=NET),
     readout: str | None = typer.Option(None, help="last, mean, max or attention.", rich_help_panel=NET),
     epochs: int | None = typer.Option(None, help="Passes over the data at the most.", rich_help_panel=LOOP),
-    batch: int | None = typer.Option(None, help="Rows a step.", rich_help_panel=LOOP),
+    batch: int | None = typer.Option(None, help="Rows a batch.", rich_help_panel=LOOP),
+    batch_tokens: int | None = typer.Option(
+        None, help="Instead: words, characters or rows of series a batch.", rich_help_panel=LOOP
+    ),
+    accumulate: int | None = typer.Option(None, help="Batches a step, their mean gradient (1).", rich_help_panel=LOOP),
     lr: float | None = typer.Option(None, help="Learning rate of AdamW.", rich_help_panel=LOOP),
-    weight_decay: float | None = typer.Option(None, help="Decoupled decay of matrices (0.01).", rich_help_panel=LOOP),
-    l1: float | None = typer.Option(None, help="Weight of the sum of magnitudes (0).", rich_help_panel=LOOP),
-    clip: float | None = typer.Option(None, help="Largest gradient norm, 0 for none (1).", rich_help_panel=LOOP),
+    find_lr: bool = typer.Option(
+        False, "--find-lr", help="Find the rate first, in 100 steps, with a picture.", rich_help_panel=LOOP
+    ),
+    clip: float | None = typer.Option(None, help="Largest gradient, 0 for none.", rich_help_panel=LOOP),
+    clip_by: str | None = typer.Option(
+        None, help="norm of all (1), value (0.5), or ratio to a unit's weights (0.01).", rich_help_panel=LOOP
+    ),
+    nonfinite: str | None = typer.Option(
+        None, help="A step that is not finite: stop, or skip and count (stop).", rich_help_panel=LOOP
+    ),
     patience: int | None = typer.Option(None, help="Epochs without gain before stopping.", rich_help_panel=LOOP),
     seed: int | None = typer.Option(None, help="Of split, weights, order and masks (0).", rich_help_panel=LOOP),
     device: str | None = typer.Option(None, help="cpu or cuda (cpu).", rich_help_panel=LOOP),
     threads: int | None = typer.Option(None, help="Threads of torch.", rich_help_panel=LOOP),
+    dropout: float | None = typer.Option(
+        None, help="Between layers, before the answer, on word vectors.", rich_help_panel=LESS
+    ),
+    input_dropout: float | None = typer.Option(None, help="On what is read, the same all along.", rich_help_panel=LESS),
+    word_dropout: float | None = typer.Option(None, help="Of whole words, wherever they stand.", rich_help_panel=LESS),
+    recurrent_dropout: float | None = typer.Option(
+        None, help="Between recurrent units, the same all along (slow).", rich_help_panel=LESS
+    ),
+    weight_drop: float | None = typer.Option(None, help="Of recurrent weights.", rich_help_panel=LESS),
+    zoneout: float | None = typer.Option(
+        None, help="Units that keep their value for a step (slow).", rich_help_panel=LESS
+    ),
+    label_smoothing: float | None = typer.Option(
+        None, help="Share of the truth spread over all classes.", rich_help_panel=LESS
+    ),
+    weight_decay: float | None = typer.Option(None, help="Decoupled decay of matrices (0.01).", rich_help_panel=LESS),
+    embedding_decay: float | None = typer.Option(
+        None, help="That of word vectors (as --weight-decay).", rich_help_panel=LESS
+    ),
+    bias_decay: float | None = typer.Option(None, help="That of biases and norms (0).", rich_help_panel=LESS),
+    l2: float | None = typer.Option(None, help="Weight of the sum of squares in the loss (0).", rich_help_panel=LESS),
+    l1: float | None = typer.Option(None, help="Weight of the sum of magnitudes (0).", rich_help_panel=LESS),
+    ar: float | None = typer.Option(None, help="Weight of the outputs' squares (0).", rich_help_panel=LESS),
+    tar: float | None = typer.Option(None, help="Weight of their changes from step to step (0).", rich_help_panel=LESS),
+    average: str | None = typer.Option(
+        None, help="Use averaged weights: ema, or nt-asgd once validation stalls.", rich_help_panel=LESS
+    ),
+    ema_decay: float | None = typer.Option(None, help="Of ema (about an epoch's).", rich_help_panel=LESS),
     save_every: str | None = typer.Option(
         None, help="How often to save what to go on from: 500 (steps), 30s, 5m, never (30s).", rich_help_panel=SAVE
     ),
@@ -92,7 +131,7 @@ def train(
     out: str | None = typer.Option(None, help="Folder to make (runs/NAME-N)."),
     config: str | None = typer.Option(None, help="A run.toml whose settings hold where no option says otherwise."),
 ) -> None:
-    given = {name: value for name, value in locals().items() if value is not None}
+    given = {name: value for name, value in {**locals(), "find_lr": find_lr or None}.items() if value is not None}
     for name in ("file", "out", "config", "resume", "finish", "anyway"):
         given.pop(name, None)
     if file:

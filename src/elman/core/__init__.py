@@ -14,6 +14,7 @@ from elman.core.layers.accelerate import accelerate, restore
 from elman.core.layers.drop_in import GRU, LSTM, RNN
 from elman.core.layers.readout import readout
 from elman.core.layers.stack import Bidirectional, LockedDropout, Recurrent, Stack
+from elman.core.layers.words import WordDropout
 from elman.core.plan import plan
 from elman.core.ragged import Ragged
 from elman.core.stage import PerStep, Stage
@@ -46,6 +47,7 @@ __all__ = [
     "Stage",
     "VariationalDropout",
     "WeightDrop",
+    "WordDropout",
     "Zoneout",
     "accelerate",
     "check_cell",

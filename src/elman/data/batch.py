@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from elman.core.errors import InputError
 from elman.core.ragged import Ragged
 from elman.model.shapes import Batch
 
-__all__ = ["Batches", "ExampleSet", "PieceSet", "StreamSet", "WindowSet"]
+__all__ = ["Batches", "ExampleSet", "PieceSet", "StreamSet", "TokenBatches", "WindowSet", "in_batches"]
 
 
 class Batches(ABC):
@@ -83,11 +84,12 @@ class ExampleSet(Batches):
         """The examples of an index as one batch."""
         rows = Ragged.from_list([self.inputs[k] for k in index])
         if isinstance(self.targets, Tensor):
-            return Batch(rows, self.targets[torch.from_numpy(index)])
+            return Batch(rows, self.targets[torch.from_numpy(index)], numbers=index)
         target = torch.nn.utils.rnn.pad_sequence([self.targets[k] for k in index])
         if self.scores is None:
-            return Batch(rows, target)
-        return Batch(rows, target, torch.nn.utils.rnn.pad_sequence([self.scores[k] for k in index]))
+            return Batch(rows, target, numbers=index)
+        score = torch.nn.utils.rnn.pad_sequence([self.scores[k] for k in index])
+        return Batch(rows, target, score, numbers=index)
 
 
 class PieceSet(ExampleSet):
@@ -102,6 +104,63 @@ class PieceSet(ExampleSet):
         self.whole = whole
         inputs = [piece for sequence in whole.inputs for piece in sequence.split(size)]
         super().__init__(inputs, [piece for sequence in whole.targets for piece in sequence.split(size)])
+
+
+class TokenBatches(Batches):
+    """Examples in batches of like size in steps, not in rows: many short ones, or few long ones.
+
+    An epoch sorts the examples by length, in random order where lengths are equal, cuts them into batches, and shuffles
+    these. So a batch has next to no pads, an epoch always has the same number of batches, and its order is a function
+    of (seed, epoch) alone.
+
+    Args:
+        examples: the data.
+        tokens: rows times the longest of them, at the most; an example that is longer is a batch of its own.
+    """
+
+    def __init__(self, examples: ExampleSet, tokens: int) -> None:
+        self.examples, self.tokens = examples, tokens
+        self._lengths = np.array([max(1, len(sequence)) for sequence in examples.inputs])
+        self._starts = self._cut(np.sort(self._lengths))
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def count(self, size: int) -> int:
+        return len(self._starts)
+
+    def epoch(self, size: int, seed: int, epoch: int, first: int = 0) -> Iterator[Batch]:
+        random = np.random.default_rng((seed, epoch))
+        order = random.permutation(len(self))
+        order = order[np.argsort(self._lengths[order], kind="stable")]
+        batches = np.split(order, self._starts[1:])
+        for k in random.permutation(len(batches))[first:]:
+            yield self.examples.batch(batches[k])
+
+    def in_order(self, size: int) -> Iterator[Batch]:
+        for index in np.split(np.arange(len(self)), self._cut(self._lengths)[1:]):
+            yield self.examples.batch(index)
+
+    def _cut(self, lengths: np.ndarray) -> list[int]:
+        """Where batches start."""
+        starts, longest = [0], 0
+        for k, length in enumerate(lengths.tolist()):
+            longest = max(longest, length)
+            if k > starts[-1] and (k + 1 - starts[-1]) * longest > self.tokens:
+                starts.append(k)
+                longest = length
+        return starts
+
+
+def in_batches(data: Batches, tokens: int | None) -> Batches:
+    """The data in batches of so many steps; as it is where None. Only examples differ in length."""
+    if tokens is None:
+        return data
+    if not isinstance(data, ExampleSet):
+        raise InputError(
+            "--batch-tokens: windows and streams are of one length; leave it out, and say --batch ROWS in its place"
+        )
+    return TokenBatches(data, tokens)
 
 
 class WindowSet(Batches):

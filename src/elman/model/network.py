@@ -9,14 +9,15 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from elman.core.cells import init
-from elman.core.cells.base import Cell
+from elman.core.cells.base import Cell, GatedCell
 from elman.core.cells.elman import ElmanCell
 from elman.core.cells.gru import GRUCell
 from elman.core.cells.lstm import LSTMCell
-from elman.core.cells.wrap import Residual
+from elman.core.cells.wrap import Residual, VariationalDropout, WeightDrop, Zoneout
 from elman.core.errors import InputError, nearest
 from elman.core.layers.readout import readout
 from elman.core.layers.stack import Bidirectional, LockedDropout, Recurrent, Stack
+from elman.core.layers.words import WordDropout
 from elman.core.ragged import Ragged
 from elman.core.stage import PerStep, Stage
 from elman.core.state import State
@@ -44,7 +45,14 @@ class NetConfig(Schema):
         hidden: H, units a layer and direction.
         layers: recurrent layers; from the second on they are residual.
         bidirectional: read both ways (not for what must stream or look ahead).
-        dropout: on the embedding or input of every layer but raw series, and before the head.
+        dropout: between layers, before the head and, unless ``input_dropout`` says otherwise, on word vectors.
+        input_dropout: on what the first layer reads, the same units all along a sequence; None takes ``dropout`` for
+            word vectors and nothing for series.
+        word_dropout: of whole words, see :class:`elman.WordDropout`.
+        recurrent_dropout: between a layer's units from step to step, see :class:`elman.VariationalDropout`.
+        weight_drop: of recurrent weights, see :class:`elman.WeightDrop`.
+        zoneout: of units that keep their value for a step, see :class:`elman.Zoneout`.
+        label_smoothing: eps of the loss in training, see :class:`~elman.model.kinds.label.LabelHead`.
         embedding: width of token vectors (text only).
         readout: ``last``, ``mean``, ``max`` or ``attention`` for one answer a sequence; ``every`` for one a step.
         window: steps that the feed-forward net sees.
@@ -57,10 +65,23 @@ class NetConfig(Schema):
     layers: int = Field(1, ge=1)
     bidirectional: bool = False
     dropout: float = Field(0.0, ge=0, lt=1)
+    input_dropout: float | None = Field(None, ge=0, lt=1)
+    word_dropout: float = Field(0.0, ge=0, lt=1)
+    recurrent_dropout: float = Field(0.0, ge=0, lt=1)
+    weight_drop: float = Field(0.0, ge=0, lt=1)
+    zoneout: float = Field(0.0, ge=0, lt=1)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
     embedding: int = Field(64, ge=1)
     readout: Literal["last", "mean", "max", "attention", "every"] = "last"
     window: int = Field(16, ge=1)
     highway: bool = False
+
+    @property
+    def drops(self) -> str:
+        """All that is dropped or smoothed in training, in words."""
+        names = ("input_dropout", "word_dropout", "recurrent_dropout", "weight_drop", "zoneout", "label_smoothing")
+        said = [f"{name.replace('_', ' ')} {value:g}" for name in names if (value := getattr(self, name))]
+        return ", ".join([f"dropout {self.dropout:g}", *said])
 
 
 class ModelConfig(Schema):
@@ -101,11 +122,15 @@ class SequenceModel(nn.Module):
         net = config.net
         stages: list[Stage] = []
         if isinstance(config.input, TextIn):
-            stages += [PerStep(nn.Embedding(config.input.width, net.embedding)), LockedDropout(net.dropout)]
-            nn.init.normal_(stages[0].module.weight, std=0.1)  # type: ignore[union-attr, arg-type]
+            table = nn.Embedding(config.input.width, net.embedding)
+            nn.init.normal_(table.weight, std=0.1)
+            stages.append(WordDropout(table, net.word_dropout) if net.word_dropout else PerStep(table))
+            stages.append(LockedDropout(net.dropout if net.input_dropout is None else net.input_dropout))
             width = net.embedding
         else:
             width = config.input.width
+            if net.input_dropout:
+                stages.append(LockedDropout(net.input_dropout))
         layers, width = _trunk(net, width, cells or {})
         self.trunk = Stack([*stages, *layers])
         self.readout = None if net.readout == "every" else readout(net.readout, width, both_ways=net.bidirectional)
@@ -217,12 +242,15 @@ def _trunk(net: NetConfig, width: int, cells: Cells) -> tuple[list[Stage], int]:
     if net.cell == "feedforward":
         if net.bidirectional:
             raise InputError("bidirectional: a feed-forward net has one direction; leave --bidirectional out")
+        if net.recurrent_dropout or net.weight_drop or net.zoneout:
+            raise InputError("recurrent_dropout, weight_drop, zoneout: a feed-forward net has no recurrent units")
         return [FeedForward(width, net.hidden, net.window, net.layers, net.dropout)], net.hidden
     stages: list[Stage] = []
     for layer in range(net.layers):
         if layer and net.dropout:
             stages.append(LockedDropout(net.dropout))
-        made = [_cell(net.cell, width, net.hidden, cells) for _ in range(2 if net.bidirectional else 1)]
+        bare = [_cell(net.cell, width, net.hidden, cells) for _ in range(2 if net.bidirectional else 1)]
+        made = [_regularised(cell, net) for cell in bare]
         out = net.hidden * len(made)
         if net.bidirectional:
             stages.append(Bidirectional(*made))
@@ -249,8 +277,26 @@ def _cell(name: str, width: int, hidden: int, cells: Cells) -> Cell:
     return cell
 
 
+def _regularised(cell: Cell, net: NetConfig) -> Cell:
+    """The cell with what regularises it from step to step. Weight-drop alone leaves it to the compiled engines."""
+    if net.weight_drop or net.recurrent_dropout:
+        if not isinstance(cell, GatedCell):
+            name = "weight_drop" if net.weight_drop else "recurrent_dropout"
+            raise InputError(
+                f"{name}: needs a gated cell (gru, lstm, rnn, or one of your own with recur and pointwise), and "
+                f"'{net.cell}' is {type(cell).__name__}; leave it out, or use zoneout"
+            )
+        if net.weight_drop:
+            cell = WeightDrop(cell, net.weight_drop)
+        if net.recurrent_dropout:
+            cell = VariationalDropout(cell, net.recurrent_dropout)
+    return Zoneout(cell, net.zoneout) if net.zoneout else cell
+
+
 def _head(config: ModelConfig, width: int) -> LabelHead | NumberHead | TokenHead:
     out = config.output
     if isinstance(out, LabelOut):
-        return LabelHead(width, out)
-    return NumberHead(width, out) if isinstance(out, NumberOut) else TokenHead(width, out)
+        return LabelHead(width, out, config.net.label_smoothing)
+    if isinstance(out, NumberOut):
+        return NumberHead(width, out)
+    return TokenHead(width, out, config.net.label_smoothing)

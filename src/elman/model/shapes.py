@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,12 +22,14 @@ class Batch:
         target: ``(B,)``, ``(B, H, C)`` or ``(T, B, *)``; see :class:`~elman.model.network.SequenceModel`.
         score: ``(T, B)`` bool, the steps that count, or None for all real ones.
         goes_on: whether every row continues the same row of the batch before.
+        numbers: ``(B,)``, which examples of the data the rows are, from 0; None where that is not known.
     """
 
     ragged: Ragged
     target: Tensor
     score: Tensor | None = None
     goes_on: bool = False
+    numbers: np.ndarray | None = None
 
     def to(self, device: torch.device) -> Batch:
         """The same on another device."""

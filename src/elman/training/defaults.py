@@ -5,13 +5,25 @@ from __future__ import annotations
 import numpy as np
 
 from elman.core.errors import InputError
-from elman.data.batch import ExampleSet
+from elman.data.batch import ExampleSet, in_batches
 from elman.data.prepare import Prepared
+from elman.model.kinds.number import NumberOut
 from elman.model.network import NetConfig
 from elman.training.settings import Job, LoopSettings
 
 __all__ = ["choose_loop", "choose_net"]
 
+
+_AS_GIVEN = (
+    *("batch_tokens", "accumulate", "weight_decay", "bias_decay", "l2", "l1", "ar", "tar"),
+    *("average", "clip_by", "nonfinite", "seed", "device"),
+)
+"""Settings of the loop that stand in a job as they are."""
+
+_DROPS = ("input_dropout", "word_dropout", "recurrent_dropout", "weight_drop", "zoneout", "label_smoothing")
+
+_CLIPS = {"norm": 1.0, "value": 0.5, "ratio": 0.01}
+"""Where the gradient is cut down, by what is measured; the last is that of the paper."""
 
 _STEPS = 1_500
 """Optimiser steps that are allowed where the usual number of epochs makes fewer than half of them."""
@@ -41,7 +53,7 @@ def choose_net(job: Job, data: Prepared) -> NetConfig:
         wanted |= {"bidirectional": False, "layers": 2}
         if kind in ("label", "number"):
             wanted |= {"window": min(16, _longest(data))}
-    names = ("hidden", "layers", "bidirectional", "dropout", "embedding", "readout")
+    names = ("hidden", "layers", "bidirectional", "embedding", "readout", "dropout", *_DROPS)
     given = {name: value for name in names if (value := getattr(job, name)) is not None}
     return NetConfig.model_validate({**wanted, **given, "cell": cell})
 
@@ -51,7 +63,7 @@ def choose_loop(job: Job, data: Prepared) -> LoopSettings:
     kind = data.target.kind
     count = len(data.train)
     batch = job.batch or (64 if kind == "future" else 32)
-    steps = data.train.count(batch)
+    steps = -(-in_batches(data.train, job.batch_tokens).count(batch) // job.accumulate)
     if kind == "next":
         epochs = 12 if data.source.kind == "text" else 30
     elif data.source.kind == "text":
@@ -69,23 +81,38 @@ def choose_loop(job: Job, data: Prepared) -> LoopSettings:
         epochs=job.epochs or epochs,
         batch=batch,
         lr=job.lr or rate,
-        weight_decay=job.weight_decay,
-        l1=job.l1,
-        clip=job.clip,
+        embedding_decay=job.weight_decay if job.embedding_decay is None else job.embedding_decay,
+        # Of a short epoch's few weights an average would be none.
+        ema_decay=1 - 1 / max(10, steps) if job.ema_decay is None else job.ema_decay,
+        clip=_CLIPS[job.clip_by] if job.clip is None else job.clip,
         patience=job.patience or max(3, (job.epochs or epochs) // 4),
-        seed=job.seed,
-        device=job.device,
+        **{name: getattr(job, name) for name in _AS_GIVEN},
     )
 
 
 def _refuse_idle(job: Job, data: Prepared) -> None:
     """Nothing is silent: an option that could have no effect, or would let the model see the answer, is an error."""
     source, target = data.source.kind, data.target.kind
-    idle = [
+    still = job.cell == "feedforward"
+    no_units = "a feed-forward net has no recurrent units"
+    no_words = "numbers are read as they are; only text has words"
+    idle: list[tuple[str, object, bool, str]] = [
         ("readout", job.readout, target == "next", "--to next answers at every step, so there is nothing to sum up"),
         ("bidirectional", job.bidirectional, target == "next", "read backwards, a model sees what it is to predict"),
         ("lookback", job.lookback, target != "future", "only forecasts (--to future:H) read a stretch of history"),
         ("embedding", job.embedding, source != "text", "numbers are read as they are; only text is embedded"),
+    ]
+    idle += [
+        ("recurrent-dropout", job.recurrent_dropout, still, no_units),
+        ("weight-drop", job.weight_drop, still, no_units),
+        ("zoneout", job.zoneout, still, no_units),
+        ("word-dropout", job.word_dropout, source != "text", no_words),
+        ("embedding-decay", job.embedding_decay is not None, source != "text", no_words),
+        ("label-smoothing", job.label_smoothing, isinstance(data.output, NumberOut), "numbers have no classes"),
+        ("ema-decay", job.ema_decay is not None, job.average != "ema", "belongs to --average ema"),
+        ("clip-by", job.clip_by != "norm" and job.clip_by, job.clip == 0, "--clip 0 cuts nothing down"),
+        ("batch-tokens", job.batch_tokens, job.batch is not None, "--batch and this both say how large a batch is"),
+        ("find-lr", job.find_lr, job.lr is not None, "--lr (or lr in the run.toml) says the rate already"),
     ]
     for name, value, useless, why in idle:
         if value and useless:

@@ -29,13 +29,15 @@ class Epoch:
 
     Attributes:
         epoch: counted from 1.
-        train_loss: mean over the epoch's steps, with dropout active.
-        valid_loss: mean over the validation part, in evaluation.
+        train_loss: mean over the epoch's steps, with dropout active and labels smoothed, without penalties.
+        valid_loss: mean over the validation part, in evaluation, with the averaged weights where there are such.
         grad_norm: mean norm of the gradient before clipping.
         clipped: share of the steps whose gradient was clipped.
         lr: learning rate at the end of the epoch.
         seconds: of the epoch, validation included.
         best: whether the validation loss is the lowest so far.
+        skipped: steps left out, for the loss or the gradient was not finite; they are in none of the means.
+        notes: what is to be said of it.
     """
 
     epoch: int
@@ -46,6 +48,8 @@ class Epoch:
     lr: float
     seconds: float
     best: bool
+    skipped: int = 0
+    notes: tuple[str, ...] = ()
 
 
 @dataclass
@@ -57,12 +61,14 @@ class History:
         limit: how many were allowed.
         stopped: why there are fewer, in words; empty if there are not.
         interrupted: whether the user ended it.
+        notes: what is to be said of the training, each once.
     """
 
     epochs: list[Epoch] = field(default_factory=list)
     limit: int = 0
     stopped: str = ""
     interrupted: bool = False
+    notes: list[str] = field(default_factory=list)
 
     @property
     def best(self) -> Epoch:

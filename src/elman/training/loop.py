@@ -1,24 +1,29 @@
-"""The training loop: AdamW, warm-up and cosine schedule, clipping, early stopping, the best model kept."""
+"""The training loop: steps, warm-up and cosine schedule, early stopping, the best model kept."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
 import torch
-from torch import Tensor, nn
 
 from elman.core.errors import ElmanError
-from elman.data.batch import Batches
+from elman.data.batch import Batches, in_batches
 from elman.model.network import SequenceModel
+from elman.training.averaging import averaging
 from elman.training.checkpoint import Keeper
 from elman.training.history import Epoch, History, Step
+from elman.training.optimise import Taken, optimiser_of, steps_an_epoch, steps_of
 from elman.training.settings import LoopSettings
-from elman.training.state import TrainingState, settled
+from elman.training.state import TrainingState
 
 __all__ = ["DivergedError", "Epoch", "History", "Step", "begin", "fit", "go_on", "mean_loss"]
+
+
+_AT_ONCE = 10
+"""Steps in a row that may be left out; then there is no training to speak of."""
 
 
 class DivergedError(ElmanError):
@@ -44,7 +49,8 @@ def fit(
 def begin(model: SequenceModel, settings: LoopSettings) -> TrainingState:
     """A training before its first step."""
     model.to(torch.device(settings.device))
-    return TrainingState(model, _optimiser(model, settings), History(limit=settings.epochs))
+    optimiser, average = optimiser_of(model, settings), averaging(model, settings)
+    return TrainingState(model, optimiser, History(limit=settings.epochs), average)
 
 
 def go_on(
@@ -68,6 +74,7 @@ def go_on(
         DivergedError: the loss is no longer finite; the message says where and what to try.
         Interrupted: the keeper was asked to stop, and has saved the state.
     """
+    train = in_batches(train, settings.batch_tokens)
     while not state.over:
         _epoch(state, train, settings, listener, keeper)
         line = _judged(state, valid, settings, keeper)
@@ -86,34 +93,50 @@ def _epoch(
     state: TrainingState, train: Batches, settings: LoopSettings, listener: Listener | None, keeper: Keeper | None
 ) -> None:
     """What is left of the epoch under way."""
-    steps, first = train.count(settings.batch), state.step
+    steps, first = steps_an_epoch(train, settings), state.step
     factor = _cosine(steps * settings.epochs)
     spent, began = state.means.seconds, time.monotonic()
     state.model.train()
     _set_rate(state.optimiser, settings.lr * factor(state.taken))
-    for loss, norm in _steps(state, train, settings):
-        if not math.isfinite(loss) or not math.isfinite(norm):
-            raise DivergedError(_diverged(loss, state.epoch, state.step + 1, settings))
-        state.count(loss, norm, clipped=bool(settings.clip and norm > settings.clip))
+    for taken in steps_of(state, train, settings):
+        if taken.finite:
+            state.count(taken.loss, taken.norm, clipped=taken.clipped)
+        else:
+            _leave_out(state, taken, settings)
         _set_rate(state.optimiser, settings.lr * factor(state.taken))
         passed = time.monotonic() - began
         state.means.seconds = spent + passed
-        if listener is not None:
+        if listener is not None and taken.finite:
             rate = (state.step - first) / max(1e-9, passed)
-            mean = state.means.loss / state.step
-            listener(Step(state.epoch, settings.epochs, state.step, steps, mean, norm, rate))
+            mean = state.means.loss / (state.step - len(state.means.skipped))
+            listener(Step(state.epoch, settings.epochs, state.step, steps, mean, taken.norm, rate))
         if keeper is not None:
             keeper.stepped(state)
+
+
+def _leave_out(state: TrainingState, taken: Taken, settings: LoopSettings) -> None:
+    """Count a step that is not finite, or end the training by it."""
+    if settings.nonfinite == "stop":
+        raise DivergedError(_diverged(taken.loss, state.epoch, state.step + 1, settings, taken.blamed))
+    state.skip(taken.blamed)
+    skipped = state.means.skipped[-_AT_ONCE:]
+    if len(skipped) == _AT_ONCE and skipped[0] == state.step - _AT_ONCE + 1:
+        raise DivergedError(
+            f"{_AT_ONCE} steps in a row were not finite, up to step {state.step} of epoch {state.epoch}"
+            f"{_by(state.means.blamed)}. {_try(settings)}"
+        )
 
 
 def _judged(state: TrainingState, valid: Batches, settings: LoopSettings, keeper: Keeper | None) -> Epoch:
     """The line of the epoch whose steps are done: means over its steps, and the loss on the validation part."""
     began = time.monotonic()
+    means, steps = state.means, state.step - len(state.means.skipped)
+    if not steps:
+        raise DivergedError(f"no step of epoch {state.epoch} was finite{_by(means.blamed)}. {_try(settings)}")
     look = None if keeper is None else partial(keeper.look, state)
-    score = mean_loss(state.model, valid, settings.batch, state.device, look)
+    score = mean_loss(state.judged, valid, settings.batch, state.device, look)
     if not math.isfinite(score):
         raise DivergedError(_diverged(score, state.epoch, state.step, settings))
-    means, steps = state.means, state.step
     return Epoch(
         epoch=state.epoch,
         train_loss=means.loss / steps,
@@ -123,7 +146,24 @@ def _judged(state: TrainingState, valid: Batches, settings: LoopSettings, keeper
         lr=state.optimiser.param_groups[0]["lr"],
         seconds=means.seconds + time.monotonic() - began,
         best=not state.history.epochs or score < state.history.best.valid_loss,
+        skipped=len(means.skipped),
+        notes=tuple(_remarks(state, score, settings)),
     )
+
+
+def _remarks(state: TrainingState, score: float, settings: LoopSettings) -> list[str]:
+    """What is to be said of the epoch that ends; who watches it takes notice of its end."""
+    said = [] if state.average is None else [state.average.judge(score)]
+    said += state.health.epoch_over(settings)
+    skipped = state.means.skipped
+    if skipped:
+        which = ", ".join(map(str, skipped[:5])) + (", ..." if len(skipped) > 5 else "")
+        steps = "1 step was" if len(skipped) == 1 else f"{len(skipped)} steps were"
+        said.append(
+            f"{steps} left out, for the loss or the gradient was not finite (step {which} of this epoch)"
+            f"{_by(state.means.blamed)}"
+        )
+    return [words for words in said if words]
 
 
 @torch.inference_mode()
@@ -151,41 +191,6 @@ def mean_loss(
     return total / max(1, count)
 
 
-def _steps(state: TrainingState, train: Batches, settings: LoopSettings) -> Iterator[tuple[float, float]]:
-    """Take one optimiser step a batch, from the cursor on; yield its loss and its gradient's norm before clipping.
-
-    A step whose gradient is not finite is not taken.
-    """
-    model, optimiser = state.model, state.optimiser
-    weights = [weight for weight in model.parameters() if weight.requires_grad]
-    for batch in train.epoch(settings.batch, settings.seed, state.epoch, state.step):
-        moved = batch.to(torch.device(settings.device))
-        before = model.trunk.renew(state.carried) if moved.goes_on else None
-        losses, after = model(moved.ragged, moved.target, moved.score, before)
-        loss = losses.mean()
-        objective = loss + settings.l1 * _magnitude(model) if settings.l1 else loss
-        optimiser.zero_grad(set_to_none=True)
-        objective.backward()
-        norm = float(nn.utils.clip_grad_norm_(weights, settings.clip or math.inf))
-        if math.isfinite(norm):
-            optimiser.step()
-        state.carried = settled(after) if train.carries else None
-        yield float(loss.detach()), norm
-
-
-def _magnitude(model: SequenceModel) -> Tensor:
-    """The sum of the magnitudes of all matrices."""
-    return torch.stack([weight.abs().sum() for weight in model.parameters() if weight.dim() > 1]).sum()
-
-
-def _optimiser(model: SequenceModel, settings: LoopSettings) -> torch.optim.Optimizer:
-    """AdamW; biases are not decayed."""
-    matrices = [weight for weight in model.parameters() if weight.dim() > 1]
-    vectors = [weight for weight in model.parameters() if weight.dim() <= 1]
-    groups = [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=settings.lr, fused=True)
-
-
 def _set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
     for group in optimiser.param_groups:
         group["lr"] = rate
@@ -204,10 +209,17 @@ def _cosine(steps: int) -> Callable[[int], float]:
     return factor
 
 
-def _diverged(loss: float, epoch: int, step: int, settings: LoopSettings) -> str:
-    clip = "" if settings.clip else " and --clip 1"
+def _diverged(loss: float, epoch: int, step: int, settings: LoopSettings, blamed: str = "") -> str:
+    look = "" if blamed else "; if it happens in the first steps, look for extreme values in the data"
     return (
         f"the loss or its gradient became {loss if not math.isfinite(loss) else 'infinite'} in epoch {epoch}, step "
-        f"{step}. Try --lr {settings.lr / 3:.2g}{clip}; if it happens in the first steps, "
-        "look for extreme values in the data"
+        f"{step}{_by(blamed)}. {_try(settings)}{look}"
     )
+
+
+def _by(blamed: str) -> str:
+    return f": {blamed}" if blamed else ""
+
+
+def _try(settings: LoopSettings) -> str:
+    return f"Try --lr {settings.lr / 3:.2g}{'' if settings.clip else ' and --clip 1'}"

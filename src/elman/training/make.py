@@ -15,6 +15,7 @@ from elman.model.network import Cells, ModelConfig, SequenceModel
 from elman.model.shapes import shape_of
 from elman.training.checkpoint import Every
 from elman.training.defaults import choose_loop, choose_net
+from elman.training.finder import RateTest, find_rate
 from elman.training.randomness import seed_all
 from elman.training.settings import Job, LoopSettings
 from elman.training.warm import warm_start
@@ -24,7 +25,12 @@ __all__ = ["Made", "check_device", "input_size"]
 
 @dataclass
 class Made:
-    """What a training is made of, before its first step."""
+    """What a training is made of, before its first step.
+
+    Attributes:
+        job: its settings; a learning rate that was found stands in them as if it had been given.
+        test: how it was found, if it was.
+    """
 
     job: Job
     data: Prepared
@@ -32,6 +38,7 @@ class Made:
     loop: LoopSettings
     plan: Plan | None
     notes: list[str]
+    test: RateTest | None = None
 
     @classmethod
     def of(cls, job: Job, cells: Cells | None) -> Made:
@@ -47,9 +54,13 @@ class Made:
         serialise(model)
         warm_start(model, data.train, data.valid)
         model.to(device)
-        notes = [*data.notes, _network_in_words(model, data, loop)]
+        test = find_rate(model, data.train, loop) if job.find_lr else None
+        if test is not None:
+            job = job.model_copy(update={"find_lr": False, "lr": test.rate})
+            loop = loop.model_copy(update={"lr": test.rate})
+        notes = [*data.notes, *([] if test is None else [test.words]), _network_in_words(model, data, loop)]
         # Planned here, not later: trying a cell may draw, and a training that goes on must draw on where it stood.
-        return cls(job, data, model, loop, _plan(model, data, loop, notes), notes)
+        return cls(job, data, model, loop, _plan(model, data, loop, notes), notes, test)
 
 
 def check_device(name: str) -> torch.device:
@@ -86,8 +97,8 @@ def _network_in_words(model: SequenceModel, data: Prepared, loop: LoopSettings) 
     unit = {"future": "windows", "next": "pieces" if not data.train.carries else "tokens"}
     examples = unit.get(data.target.kind, "examples")
     return (
-        f"{len(data.train):,} {examples} -> {layers}{net.cell} {net.hidden}{ways}{readout}, dropout {net.dropout:g} "
-        f"({shape_of(data.target.kind)}); {loop.epochs} epochs at the most, batch {loop.batch}, lr {loop.lr:g}"
+        f"{len(data.train):,} {examples} -> {layers}{net.cell} {net.hidden}{ways}{readout}, {net.drops} "
+        f"({shape_of(data.target.kind)}); {loop.epochs} epochs at the most, {loop.batches}, lr {loop.lr:g}"
     )
 
 

@@ -28,7 +28,10 @@ PLACES = ("threads", "device")
 _NEUTRAL = (*FILES, *PLACES, "save_every")
 """Settings that may change from one session to the next."""
 
-_SAME_ORDER = ("epochs", "lr", "weight_decay", "l1", "clip", "patience", "dropout")
+_SAME_ORDER = (
+    *("epochs", "lr", "weight_decay", "embedding_decay", "bias_decay", "l1", "l2", "ar", "tar", "average", "ema_decay"),
+    *("clip", "clip_by", "nonfinite", "patience", "dropout", "label_smoothing"),
+)
 """Settings whose change leaves the batches of an epoch what they are."""
 
 

@@ -26,11 +26,21 @@ class Job(Schema):
         valid: file for validation. test: file for the final test.
         cell: ``gru``, ``lstm``, ``rnn``, ``feedforward``, or a cell of your own by name.
         hidden: units a layer. layers: recurrent layers. bidirectional: read both ways.
-        dropout: from 0 to below 1. embedding: width of token vectors. readout: see NetConfig.
+        dropout: from 0 to below 1, and so input_dropout, word_dropout, recurrent_dropout, weight_drop, zoneout and
+            label_smoothing; what each acts on: see NetConfig.
+        embedding: width of token vectors. readout: see NetConfig.
         lookback: steps of history of a forecast.
-        epochs: passes over the data at the most. batch: rows a step. lr: learning rate.
-        weight_decay: decoupled decay (AdamW) of all matrices. l1: weight of the sum of their magnitudes.
-        clip: largest gradient norm; 0 for none. patience: epochs without gain before stopping.
+        epochs: passes over the data at the most. batch: rows a step. batch_tokens: in place of it, steps of sequences
+            a batch, pads included. accumulate: batches an optimiser step.
+        lr: learning rate. find_lr: have it found by a range test, see :mod:`elman.training.finder`.
+        weight_decay: decoupled decay (AdamW) of all matrices; embedding_decay: of token vectors, None for the same;
+            bias_decay: of biases and norms. l2, l1: weights of the sums of all matrices' squares and magnitudes.
+        ar, tar: weights of the squares of the last layer's outputs, and of their changes from step to step.
+        average: ``ema`` or ``nt-asgd``, see :mod:`elman.training.averaging`. ema_decay: None for about an epoch.
+        clip: largest gradient; 0 for none. clip_by: what is measured, see :func:`elman.training.optimise.clip_`.
+        nonfinite: whether a step whose loss or gradient is not finite ends the training (``stop``) or is left out
+            and counted (``skip``).
+        patience: epochs without gain before stopping.
         seed: of the split, the weights, the order and the masks.
         device: ``cpu`` or ``cuda``. threads: of torch; None leaves them as they are.
         save_every: how often the training is saved, to go on from if it is broken off: ``500`` (steps), ``30s``,
@@ -50,15 +60,33 @@ class Job(Schema):
     layers: int | None = Field(None, ge=1)
     bidirectional: bool | None = None
     dropout: float | None = Field(None, ge=0, lt=1)
+    input_dropout: float | None = Field(None, ge=0, lt=1)
+    word_dropout: float | None = Field(None, ge=0, lt=1)
+    recurrent_dropout: float | None = Field(None, ge=0, lt=1)
+    weight_drop: float | None = Field(None, ge=0, lt=1)
+    zoneout: float | None = Field(None, ge=0, lt=1)
+    label_smoothing: float | None = Field(None, ge=0, lt=1)
     embedding: int | None = Field(None, ge=1)
     readout: Literal["last", "mean", "max", "attention"] | None = None
     lookback: int | None = Field(None, ge=1)
     epochs: int | None = Field(None, ge=1)
     batch: int | None = Field(None, ge=1)
+    batch_tokens: int | None = Field(None, ge=1)
+    accumulate: int = Field(1, ge=1)
     lr: float | None = Field(None, gt=0, le=1e30)
+    find_lr: bool = False
     weight_decay: float = Field(0.01, ge=0)
+    embedding_decay: float | None = Field(None, ge=0)
+    bias_decay: float = Field(0.0, ge=0)
+    l2: float = Field(0.0, ge=0)
     l1: float = Field(0.0, ge=0)
-    clip: float = Field(1.0, ge=0)
+    ar: float = Field(0.0, ge=0)
+    tar: float = Field(0.0, ge=0)
+    average: Literal["ema", "nt-asgd"] | None = None
+    ema_decay: float | None = Field(None, ge=0, lt=1)
+    clip: float | None = Field(None, ge=0)
+    clip_by: Literal["norm", "value", "ratio"] = "norm"
+    nonfinite: Literal["stop", "skip"] = "stop"
     patience: int | None = Field(None, ge=1)
     seed: int = Field(0, ge=0, lt=2**63)
     device: str = "cpu"
@@ -101,9 +129,26 @@ class LoopSettings(Schema):
     epochs: int
     batch: int
     lr: float
+    batch_tokens: int | None = None
+    accumulate: int = 1
     weight_decay: float = 0.01
+    embedding_decay: float = 0.01
+    bias_decay: float = 0.0
+    l2: float = 0.0
     l1: float = 0.0
+    ar: float = 0.0
+    tar: float = 0.0
+    average: Literal["ema", "nt-asgd"] | None = None
+    ema_decay: float = 0.99
     clip: float = 1.0
+    clip_by: Literal["norm", "value", "ratio"] = "norm"
+    nonfinite: Literal["stop", "skip"] = "stop"
     patience: int = 10
     seed: int = 0
     device: str = "cpu"
+
+    @property
+    def batches(self) -> str:
+        """What one optimiser step is made of, in words."""
+        size = f"batches of {self.batch_tokens:,} steps" if self.batch_tokens else f"batch {self.batch}"
+        return f"{size}, {self.accumulate} a step" if self.accumulate > 1 else size

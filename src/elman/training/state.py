@@ -1,7 +1,7 @@
 """All that a training is in the middle of, between two steps: what must survive so that it can go on exactly.
 
-A checkpoint is this object and nothing else. Whatever is added to the training loop and outlives a step (an average
-of the weights, a counter) belongs in here, in :meth:`TrainingState.pack` and in :meth:`TrainingState.unpack`.
+A checkpoint is this object and nothing else. Whatever is added to the training loop and outlives a step belongs in
+here, in :meth:`TrainingState.pack` and in :meth:`TrainingState.unpack`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from elman.core.errors import InputError
 from elman.core.probe import undisturbed
 from elman.core.state import Shared, State, adopt, leaves, map_state
 from elman.model.network import SequenceModel
+from elman.training.averaging import Average
+from elman.training.health import Health
 from elman.training.history import Epoch, History
 from elman.training.randomness import draw_on, drawn
 
@@ -25,12 +27,18 @@ __all__ = ["Means", "TrainingState", "settled"]
 
 @dataclass
 class Means:
-    """Sums over the steps of the epoch that is under way, and the seconds spent on it so far."""
+    """Sums over the steps of the epoch that is under way, and the seconds spent on it so far.
+
+    Attributes:
+        skipped: the numbers of the steps that were left out. blamed: which data made the first of them so.
+    """
 
     loss: float = 0.0
     norm: float = 0.0
     clipped: int = 0
     seconds: float = 0.0
+    skipped: list[int] = field(default_factory=list)
+    blamed: str = ""
 
 
 @dataclass
@@ -44,9 +52,11 @@ class TrainingState:
         model: its weights are those after the last step.
         optimiser: with its running averages.
         history: the epochs that are complete; history.jsonl is written from it.
-        taken: optimiser steps in all.
+        average: of the weights, where one is kept; it is what is validated then, and the best of it what is kept.
+        health: what is known of the gradients so far.
+        taken: optimiser steps in all, those left out too.
         epoch: the epoch that is under way, counted from 1.
-        step: batches of this epoch that are done. If all are, its evaluation comes next.
+        step: steps of this epoch that are done. If all are, its evaluation comes next.
         carried: the recurrent state behind the last batch, where batches go on from each other; else None.
         means: of the epoch under way.
         best: the weights of the best epoch; empty before the first is complete.
@@ -56,6 +66,8 @@ class TrainingState:
     model: SequenceModel
     optimiser: torch.optim.Optimizer
     history: History
+    average: Average | None = None
+    health: Health = field(default_factory=Health)
     taken: int = 0
     epoch: int = 1
     step: int = 0
@@ -69,6 +81,11 @@ class TrainingState:
         """Where the weights are."""
         return next(self.model.parameters()).device
 
+    @property
+    def judged(self) -> SequenceModel:
+        """What is validated and kept: the average, once there is one."""
+        return self.average.model if self.average is not None and self.average.begun else self.model
+
     def count(self, loss: float, norm: float, *, clipped: bool) -> None:
         """A step is done."""
         self.means.loss += loss
@@ -76,11 +93,18 @@ class TrainingState:
         self.means.clipped += clipped
         self.taken, self.step = self.taken + 1, self.step + 1
 
+    def skip(self, blamed: str) -> None:
+        """A step is done without having been taken."""
+        self.taken, self.step = self.taken + 1, self.step + 1
+        self.means.skipped.append(self.step)
+        self.means.blamed = self.means.blamed or blamed
+
     def close(self, line: Epoch) -> None:
         """An epoch is complete; keep its weights if it is the best so far."""
         if line.best:
-            self.best = copy.deepcopy(self.model.state_dict())
+            self.best = copy.deepcopy(self.judged.state_dict())
         self.history.epochs.append(line)
+        self.history.notes += [f"epoch {line.epoch}: {note}" for note in line.notes]
         self.rewind(self.epoch + 1)
 
     def rewind(self, epoch: int) -> None:
@@ -89,6 +113,8 @@ class TrainingState:
 
     def end(self) -> None:
         """Load the best weights: the training is over."""
+        words = [self.health.last_words(), "" if self.average is None else self.average.last_words()]
+        self.history.notes += [said for said in words if said]
         self.model.load_state_dict(self.best)
         self.model.eval()
         self.over = True
@@ -101,6 +127,7 @@ class TrainingState:
         for place, group in (
             ("weights", self.model.state_dict()),
             ("best", self.best),
+            ("average", {} if self.average is None else self.average.model.state_dict()),
             ("optimiser", self._moments()),
             ("random", drew),
         ):
@@ -112,10 +139,13 @@ class TrainingState:
             "over": self.over,
             "carried": carried,
             "means": asdict(self.means),
+            "average": None if self.average is None else self.average.record(),
+            "health": asdict(self.health),
             "random": random,
             "history": [asdict(line) for line in self.history.epochs],
             "stopped": self.history.stopped,
             "interrupted": self.history.interrupted,
+            "notes": list(self.history.notes),
         }
         return tensors, record
 
@@ -125,15 +155,17 @@ class TrainingState:
         Raises:
             InputError: the weights are those of another network; nothing was changed.
         """
-        groups = {place: _below(place, tensors) for place in ("weights", "best", "optimiser", "random")}
+        groups = {place: _below(place, tensors) for place in ("weights", "best", "average", "optimiser", "random")}
         self._refuse_others(groups["weights"])
         self.model.load_state_dict(groups["weights"])
         self._load_moments(groups["optimiser"])
+        self._load_average(groups["average"], record["average"])
         self.best = {name: tensor.to(self.device) for name, tensor in groups["best"].items()}
         self.taken, self.epoch, self.step, self.over = (record[name] for name in ("taken", "epoch", "step", "over"))
-        self.means = Means(**record["means"])
-        self.history.epochs[:] = [Epoch(**line) for line in record["history"]]
+        self.means, self.health = Means(**record["means"]), Health(**record["health"])
+        self.history.epochs[:] = [Epoch(**{**line, "notes": tuple(line["notes"])}) for line in record["history"]]
         self.history.stopped, self.history.interrupted = record["stopped"], record["interrupted"]
+        self.history.notes = list(record["notes"])
         self.carried = self._carried(_unnamed(record["carried"], tensors))
         draw_on((groups["random"], record["random"]), self.device)
 
@@ -153,6 +185,12 @@ class TrainingState:
             weight, _, name = place.rpartition("/")
             # Steps are counted where they were: on the host, or for fused optimisers on the device.
             self.optimiser.state[parameters[weight]][name] = value.to(parameters[weight].device)
+
+    def _load_average(self, weights: dict[str, Tensor], record: dict[str, Any] | None) -> None:
+        # Of an average that was not kept before, or was another one, nothing can be taken up: it begins here.
+        if self.average is not None and record is not None and record["kind"] == self.average.kind:
+            self.average.model.load_state_dict(weights)
+            self.average.restore(record)
 
     def _refuse_others(self, weights: dict[str, Tensor]) -> None:
         own = {name: (tuple(t.shape), t.dtype) for name, t in self.model.state_dict().items()}

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from elman.core.errors import DataError
-from elman.data.batch import Batches, ExampleSet, StreamSet, WindowSet
+from elman.core.errors import DataError, InputError
+from elman.data.batch import Batches, ExampleSet, StreamSet, TokenBatches, WindowSet, in_batches
 from elman.data.prepare import Prepared, Request, prepare
 from elman.model.shapes import Batch
 
@@ -318,3 +318,44 @@ def test_scored_steps_of_next_are_those_of_the_part(tmp_path: Path) -> None:
         steps = batch.target[batch.score]
         back = steps.flatten() * made.output.model_dump()["scale"][0] + made.output.model_dump()["mean"][0]
         torch.testing.assert_close(back, torch.arange(float(first), float(last)))
+
+
+# Batches by steps ---------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.integers(0, 30), min_size=1, max_size=80), st.integers(1, 90), st.integers(0, 3), st.integers(1, 3))
+def test_batches_by_steps_are_no_larger_than_asked_and_lose_nothing(
+    lengths: list[int], tokens: int, seed: int, epoch: int
+) -> None:
+    data = TokenBatches(_numbered(lengths), tokens)
+    batches = list(data.epoch(32, seed, epoch))
+    assert len(batches) == data.count(32)
+    assert sorted(k for batch in batches for k in batch.target.tolist()) == list(range(len(lengths)))
+    assert [k for batch in data.in_order(32) for k in batch.target.tolist()] == list(range(len(lengths)))
+    for batch in [*batches, *data.in_order(32)]:
+        assert batch.ragged.batch == 1 or batch.ragged.batch * max(1, batch.ragged.steps) <= tokens
+    # The first of the next batch would not have fitted into the one before.
+    sizes = [(int(b.ragged.host_lengths.min()), b.ragged.steps, -b.ragged.batch) for b in batches]
+    for (_, _, rows), (shortest, _, _) in pairwise(sorted(sizes)):
+        assert (1 - rows) * max(1, shortest) > tokens
+    later = [batch.target.tolist() for batch in data.epoch(32, seed, epoch, 1)]
+    assert later == [batch.target.tolist() for batch in batches[1:]]
+
+
+def test_batches_by_steps_have_an_order_of_their_own_and_few_pads() -> None:
+    lengths = np.random.default_rng(0).integers(1, 100, 400).tolist()
+    data = TokenBatches(_numbered(lengths), 1000)
+    assert _order(data, 8, 1, 1) == _order(TokenBatches(_numbered(lengths), 1000), 99, 1, 1)
+    assert _order(data, 8, 1, 1) != _order(data, 8, 1, 2)
+    real = sum(int(batch.ragged.host_lengths.sum()) for batch in data.epoch(8, 0, 1))
+    padded = sum(batch.ragged.steps * batch.ragged.batch for batch in data.epoch(8, 0, 1))
+    assert real / padded > 0.93
+
+
+def test_what_is_all_of_one_length_is_not_batched_by_steps() -> None:
+    sets = _sets()
+    assert in_batches(sets["stream"], None) is sets["stream"]
+    assert isinstance(in_batches(sets["examples"], 20), TokenBatches)
+    for kind in ("windows", "stream"):
+        with pytest.raises(InputError, match="of one length; leave it out, and say --batch ROWS"):
+            in_batches(sets[kind], 20)

@@ -24,7 +24,8 @@ from elman.model.kinds.series import SeriesIn
 from elman.model.kinds.text import TextIn, TokenOut
 from elman.model.network import ModelConfig, NetConfig, SequenceModel
 from elman.run import Run
-from elman.training.loop import DivergedError, Epoch, History, Step, _optimiser, fit, mean_loss
+from elman.training.loop import DivergedError, Epoch, History, Step, fit, mean_loss
+from elman.training.optimise import optimiser_of
 from elman.training.scores import METRICS
 from elman.training.settings import LoopSettings
 
@@ -359,7 +360,7 @@ def test_no_step_is_taken_on_a_gradient_that_is_not_finite() -> None:
 
 def test_matrices_are_decayed_and_biases_are_not() -> None:
     model = _model()
-    groups = _optimiser(model, _settings(weight_decay=0.3)).param_groups
+    groups = optimiser_of(model, _settings(weight_decay=0.3, embedding_decay=0.3)).param_groups
     decay = {id(weight): group["weight_decay"] for group in groups for weight in group["params"]}
     assert {name: decay[id(weight)] for name, weight in model.named_parameters()} == {
         name: 0.0 if "bias" in name else 0.3 for name, _ in model.named_parameters()

@@ -509,15 +509,15 @@ def test_another_place_is_said(stopped: Path) -> None:
 
 
 def test_a_run_that_diverges_keeps_what_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = loop._steps
+    real = loop.steps_of
 
     def diverging(state: TrainingState, *rest: Any) -> Any:
-        for loss, norm in real(state, *rest):
-            yield (math.inf if (state.epoch, state.step) == (2, 1) else loss), norm
+        for taken in real(state, *rest):
+            yield taken._replace(loss=math.inf, finite=False) if (state.epoch, state.step) == (2, 1) else taken
 
     words, path = (_rows(tmp_path), "text:t", "label:y"), tmp_path / "run"
     with monkeypatch.context() as patched:
-        patched.setattr(loop, "_steps", diverging)
+        patched.setattr(loop, "steps_of", diverging)
         with pytest.raises(DivergedError, match=rf"go on: elman train --resume {path} --anyway --lr 0.00033"):
             elman.train(*words, out=path, save_every="1", **SMALL)
         # Without a checkpoint there is nothing to keep.

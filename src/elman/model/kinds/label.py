@@ -46,15 +46,23 @@ class LabelOut(Schema):
 class LabelHead(nn.Module):
     """``softmax(W f + b)`` over K classes; the loss is the negative log-likelihood in nats.
 
+    In training the labels may be smoothed (Szegedy et al. 2016, arXiv 1512.00567): with a share eps of the truth
+    spread over all classes no answer has to be certain, ::
+
+        loss = -(1 - eps) log p_y - eps/K sum_k log p_k         in evaluation -log p_y
+
     Args:
         width: F, the number of features.
         out: its settings.
+        smoothing: eps, from 0 to below 1.
     """
 
-    def __init__(self, width: int, out: LabelOut) -> None:
+    def __init__(self, width: int, out: LabelOut, smoothing: float = 0.0) -> None:
         super().__init__()
+        self.smoothing = smoothing
         self.linear = nn.Linear(width, len(out.classes))
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
         """Nats of every example: ``(N, K)`` and int64 ``(N,)`` to ``(N,)``."""
-        return nn.functional.cross_entropy(logits, target, reduction="none")
+        smoothing = self.smoothing if self.training else 0.0
+        return nn.functional.cross_entropy(logits, target, reduction="none", label_smoothing=smoothing)

@@ -95,17 +95,20 @@ class TokenHead(nn.Module):
     Args:
         width: F, the number of features.
         out: its settings.
+        smoothing: eps of smoothed labels, in training; see :class:`~elman.model.kinds.label.LabelHead`.
     """
 
-    def __init__(self, width: int, out: TokenOut) -> None:
+    def __init__(self, width: int, out: TokenOut, smoothing: float = 0.0) -> None:
         super().__init__()
+        self.smoothing = smoothing
         self.linear = nn.Linear(width, out.size)
         # A model of one long text never saw the end mark, so it has nothing to say of it.
         self.never = [0] if out.separate else [0, 1]
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
         """Nats of every token: ``(N, V)`` and int64 ``(N,)`` to ``(N,)``."""
-        return nn.functional.cross_entropy(logits, target, reduction="none")
+        smoothing = self.smoothing if self.training else 0.0
+        return nn.functional.cross_entropy(logits, target, reduction="none", label_smoothing=smoothing)
 
     def sample(self, logits: Tensor, *, temperature: float, top_k: int, generator: torch.Generator) -> Tensor:
         """Draw one token a row, ``(N, V)`` to int64 ``(N,)``; temperature 0 takes the likeliest.
