@@ -107,6 +107,16 @@ def test_one_that_would_do_nothing_is_an_error(
     assert not (work / "o").exists()
 
 
+@pytest.mark.parametrize("value", ["1", "-0.1", "nan", "some"])
+@pytest.mark.parametrize("name", DROPS)
+def test_a_share_that_is_none_is_an_error(work: Path, elman: Elman, name: str, value: str) -> None:
+    said = elman("train", *LABEL, f"--{name.replace('_', '-')}", value, "--out", "o")
+    assert said.code == 2
+    assert name.replace("_", "-" if value == "some" else "_") in said.err
+    assert value in said.err
+    assert not (work / "o").exists()
+
+
 def test_a_rate_is_found_told_drawn_and_trained_with(work: Path, elman: Elman) -> None:
     said = elman("train", *LABEL, *FAST, "--find-lr", "--out", "o")
     assert said.code == 0, said.err
