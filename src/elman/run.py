@@ -312,7 +312,8 @@ def _learn(made: Made, state: TrainingState, path: Path, keeper: Keeper, listene
 def _judge(made: Made, state: TrainingState, path: Path) -> Run:
     """Score what was learnt beside its baselines, save it, and write the record last: with it the run is finished."""
     model, data, device = made.model, made.data, made.loop.device
-    made.notes += [note for note in state.history.notes if note not in made.notes]
+    said = [*state.history.notes, *state.history.ending]
+    made.notes += [note for note in said if note not in made.notes]
     if state.history.interrupted:
         made.notes.append(state.history.stopped)
     calibrate(model, data.valid, 256, device)

@@ -99,7 +99,10 @@ JOBS: list[tuple[tuple[str, str, str], dict[str, Any]]] = [
     (LABEL, {"cell": "lstm", "readout": "attention", "l1": 1e-4, "save_every": "0.01s"}),
     (STREAM, {"cell": "rnn", "layers": 2, "save_every": "1"}),
     (PIECES, {"cell": "gru", "dropout": 0.2, "save_every": "4"}),
-    (WORDS, {"cell": "lstm", "dropout": 0.2, "batch_tokens": 40, "average": "ema", "save_every": "0.01s"}),
+    (
+        WORDS,
+        {"cell": "lstm", "dropout": 0.2, "batch": None, "batch_tokens": 40, "average": "ema", "save_every": "0.01s"},
+    ),
     (STREAM, {"cell": "lstm", "layers": 2, "ar": 1.0, "tar": 1.0, "weight_drop": 0.3, "clip": 0.0, "save_every": "5"}),
     (NUMBER, {"cell": "drawing", "save_every": "2"}),
     (LABEL, {"cell": "dropping", "bidirectional": False, "save_every": "2"}),

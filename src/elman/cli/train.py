@@ -197,8 +197,7 @@ def conclude(run: Any, file: str, settings: dict[str, Any]) -> None:
     rows = {label: run.scores, **run.baselines}
     metric = next(iter(run.scores.values))
     best = run.history.best
-    if run.history.interrupted:
-        show.notes([run.history.stopped])
+    show.notes([*run.history.ending, *([run.history.stopped] if run.history.interrupted else [])])
     show.out.print(
         f"\n{metric} is the {show.unit_of(run.model)}; {run.scores.count:,} scored, none seen in training "
         f"(epoch {best.epoch} of {len(run.history.epochs)} was best)"
@@ -226,7 +225,13 @@ def _next(run: Any, file: str, settings: dict[str, Any]) -> list[str]:
         use = show.command("elman", "predict", run.path, settings.get("test", file), "--out", "predicted.csv")
     judge = show.command("elman", "evaluate", run.path, "NEW_FILE")
     other = "feedforward" if run.model.config.net.cell != "feedforward" else "gru"
-    again = show.command("elman", "train", "--config", run.path / "run.toml", "--cell", other)
+    off: list[str] = []
+    if other == "feedforward":
+        # What it has no use for is refused, so it is switched off where it was asked for.
+        off = ["--causal"] if settings.get("bidirectional") else []
+        for name in ("recurrent_dropout", "weight_drop", "zoneout"):
+            off += [f"--{name.replace('_', '-')}", "0"] if settings.get(name) else []
+    again = show.command("elman", "train", "--config", run.path / "run.toml", "--cell", other, *off)
     return [use, judge, f"{again}   (compare)"]
 
 

@@ -61,7 +61,7 @@ class History:
         limit: how many were allowed.
         stopped: why there are fewer, in words; empty if there are not.
         interrupted: whether the user ended it.
-        notes: what is to be said of the training, each once.
+        notes: what was said of the training on the way, each once. ending: what is to be said at its end.
     """
 
     epochs: list[Epoch] = field(default_factory=list)
@@ -69,6 +69,7 @@ class History:
     stopped: str = ""
     interrupted: bool = False
     notes: list[str] = field(default_factory=list)
+    ending: list[str] = field(default_factory=list)
 
     @property
     def best(self) -> Epoch:

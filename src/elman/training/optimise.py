@@ -201,16 +201,15 @@ def blame(batch: Batch) -> str:
     """Which example of a batch holds a value that is not finite, in words; empty if none does."""
     rows = batch.ragged
     for what, values in (("input", rows.values), ("target", batch.target)):
-        bad = ~torch.isfinite(values)
-        steps = what == "input" or values.shape[:2] == (rows.steps, rows.batch)
-        if not steps:
-            bad = bad[None]
-        bad = bad.flatten(2).any(-1) if bad.dim() > 2 else bad
-        for step, row in bad.nonzero().tolist():
-            if not steps or step < int(rows.host_lengths[row]):
-                value = values[step, row] if steps else values[row]
-                shown = next(x for x in value.flatten().tolist() if not math.isfinite(x))
-                which = f"row {row} of its batch" if batch.numbers is None else f"example {int(batch.numbers[row])}"
-                where = f" at step {step}" if steps else ""
-                return f"the {what} of {which}{where} is {shown} (counted from 0)"
+        # One answer a sequence is looked at as if all stood at one step.
+        stepped = values.shape[:2] == (rows.steps, rows.batch)
+        table = values if stepped else values[None]
+        table = table.reshape(*table.shape[:2], -1)
+        bad = ~torch.isfinite(table)
+        if stepped:
+            bad &= rows.mask[..., None]
+        for step, row, column in bad.nonzero()[:1].tolist():
+            which = f"row {row} of its batch" if batch.numbers is None else f"example {int(batch.numbers[row])}"
+            at = f" at step {step}" if stepped else ""
+            return f"the {what} of {which}{at} is {float(table[step, row, column])} (counted from 0)"
     return ""

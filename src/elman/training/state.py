@@ -114,7 +114,7 @@ class TrainingState:
     def end(self) -> None:
         """Load the best weights: the training is over."""
         words = [self.health.last_words(), "" if self.average is None else self.average.last_words()]
-        self.history.notes += [said for said in words if said]
+        self.history.ending = [said for said in words if said]
         self.model.load_state_dict(self.best)
         self.model.eval()
         self.over = True
@@ -146,6 +146,7 @@ class TrainingState:
             "stopped": self.history.stopped,
             "interrupted": self.history.interrupted,
             "notes": list(self.history.notes),
+            "ending": list(self.history.ending),
         }
         return tensors, record
 
@@ -165,7 +166,7 @@ class TrainingState:
         self.means, self.health = Means(**record["means"]), Health(**record["health"])
         self.history.epochs[:] = [Epoch(**{**line, "notes": tuple(line["notes"])}) for line in record["history"]]
         self.history.stopped, self.history.interrupted = record["stopped"], record["interrupted"]
-        self.history.notes = list(record["notes"])
+        self.history.notes, self.history.ending = list(record["notes"]), list(record["ending"])
         self.carried = self._carried(_unnamed(record["carried"], tensors))
         draw_on((groups["random"], record["random"]), self.device)
 
