@@ -4,6 +4,8 @@
     python bench/remedies.py all reviews --out table.jsonl            every remedy, seeds 0 to 2; what is there is kept
     python bench/remedies.py table table.jsonl                        the table, as Markdown
 
+One training takes a quarter of a minute, a minute where it runs on the loop engine; both tables 40 minutes on a core.
+
 ``reviews`` is rt_polarity (accuracy on every tenth line, larger is better), ``chorales`` are the JSB chorales as 88
 0/1 keys a step (nats a step of the next step's keys, smaller is better; every key by itself). Data lie in $ELMAN_DATA.
 """
@@ -70,7 +72,7 @@ SKIPPED = {"chorales": ("word dropout 0.2", "label smoothing 0.1")}
 
 
 def reviews(settings: dict[str, Any], seed: int) -> dict[str, float]:
-    """rt_polarity, word by word, both ways, the default's 64 units, 8 epochs."""
+    """rt_polarity, word by word, both ways, the default's 64 units, 8 epochs of 4,264 lines, four of ten."""
     folder = Path(os.environ["ELMAN_DATA"]) / "rt_polarity"
     with tempfile.TemporaryDirectory() as made:
         path = Path(made) / "rt.jsonl"
@@ -78,7 +80,9 @@ def reviews(settings: dict[str, Any], seed: int) -> dict[str, float]:
             for label in ("neg", "pos"):
                 with gzip.open(folder / f"rt-polarity.{label}.gz", "rt", encoding="latin-1") as lines:
                     for k, line in enumerate(lines):
-                        part = {0: "test", 1: "valid"}.get(k % 10, "train")
+                        part = {0: "test", 1: "valid", 2: "train", 4: "train", 6: "train", 8: "train"}.get(k % 10)
+                        if part is None:
+                            continue
                         file.write(json.dumps({"text": line.strip(), "label": label, "part": part}) + "\n")
         run = elman.train(
             path, "text:text", "label:label", split="part", epochs=8, seed=seed, out=Path(made) / "run",
