@@ -132,6 +132,7 @@ PUBLIC = [
     "Stage",
     "VariationalDropout",
     "WeightDrop",
+    "WordDropout",
     "Zoneout",
     "accelerate",
     "check_cell",
