@@ -20,12 +20,15 @@ from elman.core.plan import Plan, plan
 from elman.core.probe import undisturbed
 from elman.data.prepare import Prepared, Request, prepare
 from elman.model.decode import continue_text
+from elman.model.embed import Embed
 from elman.model.file import load_model, save_model, serialise
+from elman.model.kinds.joined import JoinedIn
 from elman.model.kinds.text import TextIn
 from elman.model.network import Cells, ModelConfig, SequenceModel
 from elman.model.shapes import shape_of
 from elman.training.defaults import choose_loop, choose_net
 from elman.training.loop import Epoch, History, Step, fit
+from elman.training.measures import check_metric
 from elman.training.predict import evaluate, examples_of, predict, read_for
 from elman.training.scores import Scores, baseline_scores, calibrate, score
 from elman.training.settings import Job, LoopSettings, job_from
@@ -70,7 +73,7 @@ class Run:
     notes: list[str] = field(default_factory=list)
 
     def predict(self, data: str | Path | list[Any], *, id: str | None = None, time: str | None = None) -> pl.DataFrame:
-        """Predict a file, or a list of sequences (texts, or arrays ``[T, C]``).
+        """Predict a file, or a list of sequences (texts, arrays ``[T, C]``, or dictionaries of columns).
 
         Args:
             data: the file's name, or the sequences.
@@ -78,9 +81,10 @@ class Run:
             time: column of each row's time; None takes that of the training.
 
         Returns:
-            A polars frame: for labels ``id``, ``label`` and a probability a class; for numbers ``id``, the
-            value and its 80 % interval (``_low``, ``_high``), for forecasts one row a step ahead, with its
-            time. Columns of ids and times are called as in the training file.
+            A polars frame: for a label ``id``, ``label`` and a probability a class; for several ``labels`` (with
+            ``|`` between) and a probability a class; for numbers ``id``, the value and its 80 % interval (``_low``,
+            ``_high``), for forecasts one row a step ahead, with its time; for tags and series one row a step; for the
+            event that follows the three likeliest. Columns of ids and times are called as in the training file.
 
         Warns:
             UserWarning: words or characters that training never saw, counted.
@@ -170,6 +174,8 @@ def _train_job(job: Job, out: str | Path | None, cells: Cells | None, listener: 
     if job.threads:
         torch.set_num_threads(job.threads)
     data = prepare(Request(**{name: getattr(job, name) for name in Request.__dataclass_fields__}))
+    if job.metric:
+        check_metric(job.metric, data.output, data.target.kind)
     loop = choose_loop(job, data)
     torch.manual_seed(job.seed)
     model = SequenceModel(_config(job, data), cells)
@@ -188,7 +194,7 @@ def _train_job(job: Job, out: str | Path | None, cells: Cells | None, listener: 
         calibrate(model, data.valid, 256, loop.device)
         judged = data.valid if data.test is None else data.test
         scores = score(model, judged, 256, loop.device)
-        run = Run(model, path, scores, baseline_scores(model.config.output, data.train, judged), history, notes)
+        run = Run(model, path, scores, baseline_scores(model.config, data.train, judged), history, notes)
         save_model(model, path / "model")
     except BaseException:
         report.sweep(path)
@@ -240,10 +246,11 @@ def _config(job: Job, data: Prepared) -> ModelConfig:
     roles = {name: value for name in ("id", "time") if (value := getattr(job, name)) is not None}
     target = f"future:{data.target.horizon}" if data.target.kind == "future" else data.target.kind
     return ModelConfig(
-        source=data.source.kind,
+        source="+".join(part.kind for part in data.source),
         target=target,
         lookback=data.lookback,
         roles=roles,
+        metric=job.metric or "",
         input=data.input,
         output=data.output,
         net=choose_net(job, data),
@@ -280,6 +287,8 @@ def _input_size(model: SequenceModel) -> int | None:
     kind, net = model.config.input, model.config.net
     if net.layers > 1:
         return None
+    if isinstance(kind, JoinedIn):
+        return Embed(kind, net.embedding).width
     return net.embedding if isinstance(kind, TextIn) else kind.width
 
 

@@ -10,10 +10,21 @@ import typer
 
 from elman.cli import show
 from elman.core.errors import InputError
+from elman.model.grammar import PAIRS, experimental, parse_source, parse_target
 
 __all__ = ["finish", "register"]
 
-_EXAMPLES = """
+
+def _listed(*, recorded: bool) -> str:
+    """The pairs with a score on record, or without, by what is read."""
+    found: dict[str, list[str]] = {}
+    for (source, target), score in PAIRS.items():
+        if bool(score) == recorded:
+            found.setdefault(source, []).append(target)
+    return "; ".join(f"{source} to {', '.join(targets)}" for source, targets in found.items())
+
+
+_EXAMPLES = f"""
 Train a model on a file of sequences.
 
 [bold]--from[/bold] says what is read, [bold]--to[/bold] what is predicted; the shape of the network follows.
@@ -21,17 +32,29 @@ Train a model on a file of sequences.
 \b
   elman train reviews.csv --from text:review --to label:sentiment
   elman train machines.csv --from series:temp,load --to label:fault --id unit
+  elman train ecg.jsonl --from series:lead --to labels:findings
+  elman train news.jsonl --from text:words --to tags:upos
   elman train demand.csv --from series:load --to future:24 --time date
-  elman train houses.jsonl --from series:visits --to number:price
+  elman train shops.parquet --from series:sales --to future:28 --id shop \\
+              --time day --known promo --static region
+  elman train clicks.csv --from events:page+series:price --to next:page \\
+              --id session --time ts
+  elman train houses.jsonl --from series:visits --to number:price,days
   elman train book.txt --from text.char --to next
 
 \b
 to read:     series\\[:COLUMN,...]   text\\[:COLUMN]   text.char\\[:COLUMN]
-to predict:  label\\[:COLUMN]   number\\[:COLUMN,...]
-             next\\[:COLUMN,...]   future:STEPS\\[:COLUMN,...]
+             events\\[:COLUMN,...]   several, side by side: events:a+series:b
+one answer:  label\\[:COLUMN]   labels\\[:COLUMN,...]   number\\[:COLUMN,...]
+one a step:  tags\\[:COLUMN]   series:COLUMN,...   next\\[:COLUMN]
+a stretch:   future:STEPS\\[:COLUMN,...]
 
-Files: CSV, TSV, JSONL, Parquet, .ts and plain .txt, each also with .gz. With --id all rows of one id are one \
-sequence. What you do not say is chosen from the data, and told. A folder that exists is never overwritten.
+A score is on record for {_listed(recorded=True)}. All others are experimental: {_listed(recorded=False)}, and \
+several parts at once.
+
+labels are a list, words with | between, or one 0/1 column each. Files: CSV, TSV, JSONL, Parquet, .ts and plain \
+.txt, each also with .gz. With --id all rows of one id are one sequence, and no part of a split divides it, but by \
+time in forecasts. What you do not say is chosen from the data, and told. A folder that exists is never overwritten.
 """
 
 DATA, NET, LOOP = "Data", "Network", "Training"
@@ -52,6 +75,21 @@ def train(
     ),
     valid: str | None = typer.Option(None, help="File for validation.", rich_help_panel=DATA),
     test: str | None = typer.Option(None, help="File for the final test.", rich_help_panel=DATA),
+    known: str | None = typer.Option(
+        None, help="Columns known ahead of a forecast; rows with them alone may follow.", rich_help_panel=DATA
+    ),
+    static: str | None = typer.Option(
+        None, help="Columns constant in a sequence, read beside every step.", rich_help_panel=DATA
+    ),
+    gaps: str | None = typer.Option(
+        None, help="Missing numbers: error, input (told to the model) or interpolate (error).", rich_help_panel=DATA
+    ),
+    class_weights: str | None = typer.Option(
+        None, help="balanced, or CLASS=WEIGHT,...: what each counts in training.", rich_help_panel=LOOP
+    ),
+    metric: str | None = typer.Option(
+        None, help="Score to show first: accuracy, macro_f1, micro_f1, exact, mae, rmse ...", rich_help_panel=LOOP
+    ),
     lookback: int | None = typer.Option(None, help="Steps of history a forecast reads.", rich_help_panel=DATA),
     cell: str | None = typer.Option(None, help="gru, lstm, rnn, or feedforward to compare.", rich_help_panel=NET),
     hidden: int | None = typer.Option(None, help="Units a layer.", rich_help_panel=NET),
@@ -90,7 +128,9 @@ def train(
     from elman.training.settings import job_from
 
     job = job_from(settings)
-    show.err.print(f"{Path(job.file).name}: {job.source} -> {job.target}")
+    sides = parse_source(job.source), parse_target(job.target)
+    mark = " (experimental: no score of such a model is on record)" if experimental(*sides) else ""
+    show.err.print(f"{Path(job.file).name}: {job.source} -> {job.target}{mark}")
     with show.Watch() as watch:
         run = train_job(job, out=out, listener=watch)
     finish(run, job.file, job.model_dump(exclude_defaults=True))

@@ -74,9 +74,11 @@ def refuse_values(
     names: Iterable[str],
     values: NDArray[np.float64],
     lines: NDArray[np.int64],
+    *,
+    gaps: bool = False,
 ) -> None:
-    """Raise :class:`DataError` for the first NaN or infinity in ``values`` [rows, C] from ``lines``."""
-    bad = ~np.isfinite(values)
+    """Raise :class:`DataError` for the first NaN (unless ``gaps``) or infinity in ``values`` [rows, C] from ``lines``."""
+    bad = np.isinf(values) if gaps else ~np.isfinite(values)
     if not bad.any():
         return
     row, place = (int(found[0]) for found in np.nonzero(bad))
@@ -91,24 +93,24 @@ def refuse_values(
         )
     fill = paste(table.file, ".fill_nan(None).fill_null(strategy='forward').fill_null(strategy='backward')", "filled")
     raise DataError(
-        "the value is missing, and missing values are not supported yet. Drop such rows with "
-        f".drop_nulls({name!r}), or fill each with the value before it: {fill}",
+        "the value is missing. Write --gaps input (where it is missing is told to the model) or --gaps interpolate; or "
+        f"drop such rows with .drop_nulls({name!r}), or fill each with the value before it: {fill}",
         file=table.file,
         row=int(lines[row]),
         column=name,
     )
 
 
-def numbers(table: Table, names: tuple[str, ...], option: str) -> NDArray[np.float64]:
-    """Return the columns as float64 [rows, C].
+def numbers(table: Table, names: tuple[str, ...], option: str, *, gaps: bool = False) -> NDArray[np.float64]:
+    """Return the columns as float64 [rows, C]; with ``gaps`` a value that is missing is NaN.
 
     Raises:
-        DataError: a column is absent or not numeric, or a value is text, missing or infinite.
+        DataError: a column is absent or not numeric, or a value is text, infinite or (without ``gaps``) missing.
     """
     stacked = np.empty((table.frame.height, len(names)), dtype=np.float64)
     for place, name in enumerate(names):
         stacked[:, place] = _floats(table, column(table, name, option), option).to_numpy()
-    refuse_values(table, names, stacked, table.lines)
+    refuse_values(table, names, stacked, table.lines, gaps=gaps)
     return stacked
 
 

@@ -7,6 +7,8 @@ import numpy as np
 from elman.core.errors import InputError
 from elman.data.batch import ExampleSet
 from elman.data.prepare import Prepared
+from elman.model.grammar import ONE_ANSWER, PER_STEP
+from elman.model.kinds.joined import JoinedIn
 from elman.model.network import NetConfig
 from elman.training.settings import Job, LoopSettings
 
@@ -26,20 +28,24 @@ def choose_net(job: Job, data: Prepared) -> NetConfig:
     _refuse_idle(job, data)
     wanted: dict[str, object] = {"hidden": 64, "readout": "last"}
     kind = data.target.kind
-    text = data.source.kind == "text"
-    if kind in ("label", "number"):
+    text = any(part.kind == "text" for part in data.source)
+    if kind in ONE_ANSWER:
         wanted |= {"bidirectional": True, "readout": "max" if text else "mean", "dropout": 0.5}
     elif kind == "future":
         wanted |= {"window": data.lookback, "highway": True, "dropout": 0.3}
+    elif kind in ("tags", "series"):
+        wanted |= {"readout": "every", "bidirectional": True, "dropout": 0.3}
     else:
         wanted |= {"readout": "every"}
+        if isinstance(data.input, JoinedIn):
+            wanted |= {"dropout": 0.2}
         if text:
             # Long unbroken streams: torch's LSTM is several times faster than its GRU there.
             wanted |= {"cell": "lstm", "hidden": 256, "dropout": 0.1}
     cell = job.cell or wanted.get("cell", "gru")
     if cell == "feedforward":
         wanted |= {"bidirectional": False, "layers": 2}
-        if kind in ("label", "number"):
+        if kind in (*ONE_ANSWER, "tags", "series"):
             wanted |= {"window": min(16, _longest(data))}
     names = ("hidden", "layers", "bidirectional", "dropout", "embedding", "readout")
     given = {name: value for name in names if (value := getattr(job, name)) is not None}
@@ -52,9 +58,10 @@ def choose_loop(job: Job, data: Prepared) -> LoopSettings:
     count = len(data.train)
     batch = job.batch or (64 if kind == "future" else 32)
     steps = data.train.count(batch)
+    text = any(part.kind == "text" for part in data.source)
     if kind == "next":
-        epochs = 12 if data.source.kind == "text" else 30
-    elif data.source.kind == "text":
+        epochs = 12 if text else 30
+    elif text:
         epochs = 12
     else:
         per_epoch = max(1, count // batch)
@@ -64,7 +71,7 @@ def choose_loop(job: Job, data: Prepared) -> LoopSettings:
     if 2 * epochs * steps < _STEPS:
         # An epoch of so little data is a handful of steps; early stopping ends what needs fewer.
         epochs = min(_STEPS // steps, 20 * epochs)
-    rate = {"next": 3e-3, "future": 5e-4}.get(kind, 1e-3 if data.source.kind == "text" else 3e-3)
+    rate = {"next": 3e-3, "future": 5e-4}.get(kind, 1e-3 if text and kind != "tags" else 3e-3)
     return LoopSettings(
         epochs=job.epochs or epochs,
         batch=batch,
@@ -80,12 +87,16 @@ def choose_loop(job: Job, data: Prepared) -> LoopSettings:
 
 def _refuse_idle(job: Job, data: Prepared) -> None:
     """Nothing is silent: an option that could have no effect, or would let the model see the answer, is an error."""
-    source, target = data.source.kind, data.target.kind
+    target, named = (
+        data.target.kind,
+        any(part.kind == "text" for part in data.source) or isinstance(data.input, JoinedIn),
+    )
+    stepwise = target in PER_STEP
     idle = [
-        ("readout", job.readout, target == "next", "--to next answers at every step, so there is nothing to sum up"),
+        ("readout", job.readout, stepwise, f"--to {target} answers at every step, so there is nothing to sum up"),
         ("bidirectional", job.bidirectional, target == "next", "read backwards, a model sees what it is to predict"),
         ("lookback", job.lookback, target != "future", "only forecasts (--to future:H) read a stretch of history"),
-        ("embedding", job.embedding, source != "text", "numbers are read as they are; only text is embedded"),
+        ("embedding", job.embedding, not named, "numbers are read as they are; only text and events are embedded"),
     ]
     for name, value, useless, why in idle:
         if value and useless:

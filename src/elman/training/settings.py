@@ -24,6 +24,9 @@ class Job(Schema):
         time: column of each row's time.
         split: a column with train/valid/test, fractions such as ``0.8,0.1,0.1``, or dates.
         valid: file for validation. test: file for the final test.
+        known: columns known ahead of a forecast, with a comma between. static: columns constant in a sequence, likewise.
+        gaps: what a missing value is: an ``error``, an ``input`` of its own, or to ``interpolate``.
+        metric: the score that is shown first. class_weights: ``balanced``, or ``NAME=WEIGHT,...``.
         cell: ``gru``, ``lstm``, ``rnn``, ``feedforward``, or a cell of your own by name.
         hidden: units a layer. layers: recurrent layers. bidirectional: read both ways.
         dropout: from 0 to below 1. embedding: width of token vectors. readout: see NetConfig.
@@ -43,6 +46,11 @@ class Job(Schema):
     split: str | None = None
     valid: str | None = None
     test: str | None = None
+    known: str | None = None
+    static: str | None = None
+    gaps: Literal["error", "input", "interpolate"] = "error"
+    metric: str | None = None
+    class_weights: str | None = None
     cell: str | None = None
     hidden: int | None = Field(None, ge=1)
     layers: int | None = Field(None, ge=1)
