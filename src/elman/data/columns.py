@@ -77,7 +77,10 @@ def refuse_values(
     *,
     gaps: bool = False,
 ) -> None:
-    """Raise :class:`DataError` for the first NaN (unless ``gaps``) or infinity in ``values`` [rows, C] from ``lines``."""
+    """Raise :class:`DataError` for the first NaN or infinity in ``values`` [rows, C] from ``lines``.
+
+    With ``gaps`` a NaN is no fault.
+    """
     bad = np.isinf(values) if gaps else ~np.isfinite(values)
     if not bad.any():
         return

@@ -29,7 +29,8 @@ def fit_input(choice: Choice, sequences: Sequence[Any], gaps: Gaps, file: str) -
     if not any(len(one) for one in sequences):
         raise DataError("every training sequence is empty; nothing to learn from", file=file)
     if not choice.joined:
-        return _part(choice.source[0], list(sequences), gaps)
+        kind = _part(choice.source[0], list(sequences), gaps)
+        return kind if isinstance(kind, (SeriesIn, TextIn)) else JoinedIn(parts=[kind])
     known, static = len(choice.source), range(len(choice.static))
     return JoinedIn(
         parts=[_part(part, [one.parts[k] for one in sequences], gaps) for k, part in enumerate(choice.source)],
@@ -43,7 +44,7 @@ def fit_input(choice: Choice, sequences: Sequence[Any], gaps: Gaps, file: str) -
     )
 
 
-def _part(part: Part, values: list[Any], gaps: Gaps) -> Any:
+def _part(part: Part, values: list[Any], gaps: Gaps) -> SeriesIn | EventsIn | TextIn:
     if part.kind == "text":
         return TextIn.fit(values, part.columns[0], "char" if part.variant else "")
     return EventsIn.fit(values, part.columns) if part.kind == "events" else SeriesIn.fit(values, part.columns, gaps)

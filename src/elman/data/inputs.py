@@ -173,7 +173,8 @@ def _cut_lists(
     table: Table, choice: Choice, first: list[Any], known: list[list[Any]]
 ) -> tuple[list[tuple[Any, ...]], list[list[Any]]]:
     """Lists of what is known may be longer than those beside them; what is over is ahead."""
-    ahead, parts = [], [[] for _ in known]
+    ahead: list[tuple[Any, ...]] = []
+    parts: list[list[Any]] = [[] for _ in known]
     for row, (sequence, values) in enumerate(zip(first, zip(*known, strict=True), strict=True)):
         steps = len(sequence)
         for part, value in zip(choice.known, values, strict=True):

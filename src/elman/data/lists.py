@@ -53,7 +53,8 @@ def sequences(table: Table, names: tuple[str, ...], option: str, *, gaps: bool =
     """Return one float64 [T, C] a row.
 
     One column may hold numbers [T] or rows of numbers [T][C]; several columns hold numbers [T] each, as long
-    as one another in every row, and stand side by side. An empty list is a sequence of length zero. With ``gaps`` a missing value is NaN.
+    as one another in every row, and stand side by side. An empty list is a sequence of length zero. With ``gaps``
+    a missing value is NaN.
 
     Raises:
         DataError: a list is missing, as a whole or a value of it, is not of numbers, or differs in length.

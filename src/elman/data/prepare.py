@@ -130,8 +130,8 @@ def _refuse_idle(request: Request, target: Part) -> None:
     """An option without effect is an error."""
     if request.known and target.kind != "future":
         raise InputError(
-            f"--known {request.known}: only a forecast (--to future:H) has steps ahead; where all steps are given, write "
-            f"--from {request.source}+series:{request.known}, and leave --known out"
+            f"--known {request.known}: only a forecast (--to future:H) has steps ahead; where all steps are given, "
+            f"write --from {request.source}+series:{request.known}, and leave --known out"
         )
     if request.gaps == "interpolate" and target.kind == "next":
         raise InputError(
@@ -250,9 +250,10 @@ def _per_step(request: Request, parts: Parts, source: tuple[Part, ...], target: 
     main, follows = parts[0], target.kind == "next"
     words = main.choice is not None and main.choice.words
     notes: list[str]
+    ranges: list[list[tuple[int, int]] | None]
     if len(main) >= (_MANY if follows else 3) and (words or not follows):
         split = divide_examples(request.split, parts, seed=request.seed, stratify=False)
-        sides, ranges, notes = [split.train, split.valid, split.test], [None, None, None], [split.how]
+        sides, ranges, notes = [split.train, split.valid, split.test], [None] * 3, [split.how]
         training, goals = split.train.inputs, split.train.targets or []
     else:
         cut = divide_steps(request.split, parts, [len(one) for one in main.inputs])

@@ -34,7 +34,7 @@ def is_sequence(dtype: pl.DataType) -> bool:
 
 
 def names(table: Table, column_names: tuple[str, ...], option: str, *, gaps: bool = False) -> Names:
-    """Return the words of the columns, ``[rows, C]``; None where one is missing, which is allowed with ``gaps`` only."""
+    """Return the words of the columns, ``[rows, C]``; with ``gaps`` None where one is missing."""
     found = np.empty((table.frame.height, len(column_names)), dtype=object)
     for place, name in enumerate(column_names):
         if not gaps:

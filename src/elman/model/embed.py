@@ -59,5 +59,5 @@ class Embed(Stage):
 
 
 def vector_size(count: int, most: int) -> int:
-    """``min(most, round(1.6 n**0.56))``: the width of a category's vector, by a rule of thumb (Howard & Gugger 2020)."""
-    return max(1, min(most, round(1.6 * count**0.56)))
+    """The width of a category's vector: ``min(most, round(1.6 n**0.56))``, a rule of thumb (Howard & Gugger 2020)."""
+    return max(1, min(most, int(1.6 * float(count) ** 0.56 + 0.5)))

@@ -70,7 +70,7 @@ _WHY_NOT = {
 
 _LATER = {
     "text": "text is no target yet: a text can be continued (--to next), labelled or tagged, not translated",
-    "events": "say which events: those that follow (--to next:COLUMN), or one a step beside the input (--to tags:COLUMN)",
+    "events": "say which: those that follow (--to next:COLUMN), or one a step beside the input (--to tags:COLUMN)",
 }
 """Kinds that are read but not predicted under their own name, and what to write."""
 

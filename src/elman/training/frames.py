@@ -161,7 +161,7 @@ def _rows(model: SequenceModel, inputs: list[Tensor]) -> Iterator[Ragged]:
 
 
 def _stepwise(model: SequenceModel, ex: Examples, say: Callable[[Ragged], Tensor]) -> Iterator[np.ndarray]:
-    """What is said of every step, ``[T, *]`` of each sequence; an empty one is refused if its last step is asked for."""
+    """What is said of every step, ``[T, *]`` of each sequence."""
     for rows in _rows(model, _encoded(model, ex)):
         yield from (one.cpu().numpy() for one in rows.with_values(say(rows)).to_list())
 
@@ -189,11 +189,11 @@ def _history(model: SequenceModel, raw: Any, k: int, ex: Examples) -> Tensor:
     given = len(raw.ahead[0]) if raw.ahead else 0
     if given < horizon:
         names = ", ".join(name for part in kind.known for name in part.columns)
-        read = ", ".join(name for part in kind.parts for name in part.columns) if not ex.times else ""
+        read = ", ".join(name for part in kind.parts for name in part.columns)
         file, line = ex.where[k]
         raise DataError(
             f"a forecast of {horizon} steps needs {names} of each of them, and {_which(model, ex, k)} has {given} rows "
-            f"behind its last value; add rows with {names}, in which {read or 'the values to be forecast'} may be empty",
+            f"behind its last value; add rows with {names}, in which {read} may be empty",
             file=file,
             row=line,
         )

@@ -34,12 +34,12 @@ class Scores:
     """Scores by name; the first is the headline.
 
     Attributes:
-        values: ``accuracy`` (share), ``macro_f1`` (mean over classes) and ``nats`` for labels and tags, for what follows
-            ``top3`` too (share whose truth is among the three likeliest); ``macro_f1``, ``micro_f1``, ``exact`` (share of
-            examples whose classes are all right) and ``nats`` (a class) for several labels; ``mae`` and ``rmse`` (in units
-            of the target's standard deviation), ``mae_units`` (in the data's units, of a single column; of several
-            ``mae_COLUMN``) and ``coverage`` (share inside the 80 % interval) for numbers; ``nats`` a token and
-            ``perplexity`` for text.
+        values: ``accuracy`` (share), ``macro_f1`` (mean over classes) and ``nats`` for labels and tags, for what
+            follows ``top3`` too (share whose truth is among the three likeliest); ``macro_f1``, ``micro_f1``,
+            ``exact`` (share of examples whose classes are all right) and ``nats`` (a class) for several labels;
+            ``mae`` and ``rmse`` (in units of the target's standard deviation), ``mae_units`` (in the data's units, of
+            a single column; of several ``mae_COLUMN``) and ``coverage`` (share inside the 80 % interval) for numbers;
+            ``nats`` a token and ``perplexity`` for text.
         confusion: ``(K, K)`` counts, rows true, for labels.
         by_step: mean absolute error of every step ahead, for forecasts; in the data's units, or of several columns
             in units of their standard deviations.
@@ -118,7 +118,7 @@ def set_scores(chances: np.ndarray, said: np.ndarray, truth: np.ndarray) -> Scor
 
 
 def number_scores(found: np.ndarray, target: np.ndarray, out: NumberOut) -> Scores:
-    """Scores of quantiles ``[N, H, C, Q]`` against ``[N, H, C]``, in units of scale; a target that is NaN is left out."""
+    """Scores of quantiles ``[N, H, C, Q]`` against ``[N, H, C]``, in units of scale; NaN is no target."""
     apart = target - found[..., _MIDDLE]
     known = ~np.isnan(target)
     inside = (target >= found[..., _LOW]) & (target <= found[..., _HIGH])

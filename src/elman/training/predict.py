@@ -13,7 +13,7 @@ import torch
 from elman.core.errors import DataError, InputError, nearest
 from elman.data.batch import Batches
 from elman.data.encode import encode_examples, encode_steps, encode_windows, next_tokens, stream
-from elman.data.fit import part_of, roles_of, sides_of
+from elman.data.fit import roles_of, sides_of
 from elman.data.hints import listed
 from elman.data.read import Table, read
 from elman.data.roles import Examples, assemble
@@ -86,7 +86,7 @@ def _check_columns(model: SequenceModel, table: Table, targets: tuple[str, ...])
     """Name what the model reads and the file has not; the options of its training are no help to who uses it."""
     have, kind = table.frame.columns, model.config.input
     parts = kind.every if isinstance(kind, JoinedIn) else [kind]
-    reads = [name for part in parts for name in part_of(part).columns]
+    reads = [name for part in parts for name in part.columns]
     ahead = [name for part in kind.known for name in part.columns] if isinstance(kind, JoinedIn) else []
     for verb, wanted in (("reads", [*reads, *model.config.roles.values()]), ("predicts", list(targets))):
         missing = [name for name in dict.fromkeys(wanted) if name not in have]
@@ -130,7 +130,7 @@ def examples_of(model: SequenceModel, sequences: list[Any]) -> Examples:
 
 def _from_rows(model: SequenceModel, kind: JoinedIn, sequences: list[Any]) -> Examples:
     """Dictionaries as a table whose cells are sequences."""
-    columns = list(dict.fromkeys(name for part in kind.every for name in part_of(part).columns))
+    columns = list(dict.fromkeys(kind.columns))
     for k, one in enumerate(sequences):
         if not isinstance(one, dict) or not set(columns) <= set(one):
             came = f"one with {listed(list(map(str, one)))}" if isinstance(one, dict) else type(one).__name__

@@ -91,7 +91,9 @@ def _scored(batch: Batch) -> torch.Tensor:
 
 @torch.inference_mode()
 def calibrate(model: SequenceModel, valid: Batches, batch: int, device: str) -> None:
-    """Widen (or narrow) the intervals so that 80 % of the validation part lies inside; of several labels, choose thresholds.
+    """Widen (or narrow) the intervals so that 80 % of the validation part lies inside.
+
+    Of several labels, choose from which probability on each is said to hold.
 
     Conformalised quantile regression (Romano, Patterson & Candes 2019): the margin of a step and column is the
     80 % quantile of ``max(low - y, y - high)``.

@@ -24,7 +24,8 @@ class Job(Schema):
         time: column of each row's time.
         split: a column with train/valid/test, fractions such as ``0.8,0.1,0.1``, or dates.
         valid: file for validation. test: file for the final test.
-        known: columns known ahead of a forecast, with a comma between. static: columns constant in a sequence, likewise.
+        known: columns known ahead of a forecast, with a comma between.
+        static: columns constant in a sequence, likewise.
         gaps: what a missing value is: an ``error``, an ``input`` of its own, or to ``interpolate``.
         metric: the score that is shown first. class_weights: ``balanced``, or ``NAME=WEIGHT,...``.
         cell: ``gru``, ``lstm``, ``rnn``, ``feedforward``, or a cell of your own by name.

@@ -54,7 +54,9 @@ def _error(slopes: np.ndarray, past: np.ndarray, future: np.ndarray) -> float:
     return float(np.abs(future - past @ slopes).mean())
 
 
-def _windows(train: WindowSet, anchors: list[int], kind: SeriesIn | TextIn | JoinedIn) -> tuple[np.ndarray, np.ndarray]:
+def _windows(
+    train: WindowSet, anchors: list[int], kind: SeriesIn | TextIn | JoinedIn | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Histories ``[N*C, L]`` and futures ``[N*C, H]`` as the model sees them; columns stand one below the other.
 
     Windows that a value of the future is missing from are left out.

@@ -84,7 +84,7 @@ class JoinedIn(Schema):
     @property
     def columns(self) -> list[str]:
         """The names of all columns read, in the order of the encoding."""
-        return [name for part in self.every for name in ([part.column] if isinstance(part, TextIn) else part.columns)]
+        return [name for part in self.every for name in part.columns]
 
     @property
     def ahead(self) -> list[int]:

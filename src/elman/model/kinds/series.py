@@ -118,7 +118,7 @@ def _taken(values: Tensor, index: Tensor) -> Tensor:
 
 
 def moments(sequences: Sequence[np.ndarray], columns: Sequence[str]) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation of every channel over all steps that have a value; a constant one gets scale 1."""
+    """Mean and standard deviation of every channel over all steps with a value; a constant one gets scale 1."""
     steps = np.concatenate([s for s in sequences if len(s)])
     for name, channel in zip(columns, steps.T, strict=True):
         if np.isnan(channel).all():
@@ -130,8 +130,8 @@ def moments(sequences: Sequence[np.ndarray], columns: Sequence[str]) -> tuple[li
     for name, spread, channel in zip(columns, scale, steps.T, strict=True):
         if not np.isfinite(spread):
             raise InputError(
-                f"column '{name}': values up to {np.nanmax(np.abs(channel)):.3g} are too large for a standard deviation; "
-                "divide them by a power of ten"
+                f"column '{name}': values up to {np.nanmax(np.abs(channel)):.3g} are too large for a standard "
+                "deviation; divide them by a power of ten"
             )
     # A spread that is rounding error of the values themselves is no spread.
     scale = np.where(scale > 1e-9 * np.maximum(1.0, np.abs(mean)), scale, 1.0)

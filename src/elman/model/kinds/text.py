@@ -53,6 +53,11 @@ class TextIn(Schema):
         return cls(column=column, variant=variant, vocabulary=[UNKNOWN, END, *sorted(kept)])
 
     @property
+    def columns(self) -> list[str]:
+        """The one column."""
+        return [self.column]
+
+    @property
     def width(self) -> int:
         """V, the number of tokens."""
         return len(self.vocabulary)
