@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from elman.core.errors import DataError, InputError
-from elman.data.columns import column, is_number, is_text
+from elman.data.columns import column, is_number, is_text, refuse_slips
 from elman.data.hints import listed
 from elman.data.lists import is_list, refuse_words
 from elman.data.read import Table
@@ -121,6 +121,9 @@ def fixed_parts(
     if named and isinstance(named[0], Part):
         return tuple(part for part in named if isinstance(part, Part))
     schema = table.frame.schema
+    for name in names:
+        if name != id and is_text(schema[name]):
+            refuse_slips(table, name, option)
     numeric = [name for name in names if name != id and _numeric(schema[name])]
     rest = [name for name in names if name not in numeric]
     return tuple(Part(kind, "", tuple(some)) for kind, some in (("series", numeric), ("events", rest)) if some)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from elman.core.errors import InputError
+from elman.data.overlap import Ranges, fresh_steps, note_shared
 from elman.data.roles import Examples
 from elman.data.split import Split, TimeSplit, is_rule, split_examples, split_time
 
-__all__ = ["Parts", "divide_examples", "divide_steps"]
+__all__ = ["Parts", "divide_examples", "divide_steps", "other_ranges"]
 
 Parts = tuple[Examples, Examples | None, Examples | None]
 """The examples of the main file and, where there are such, of the validation and test files."""
@@ -16,6 +17,25 @@ Parts = tuple[Examples, Examples | None, Examples | None]
 
 def divide_examples(split: str | None, parts: Parts, *, seed: int, stratify: bool) -> Split:
     """Divide examples, where files of their own give the validation or test part."""
+    made = _divided(split, parts, seed=seed, stratify=stratify)
+    told = [note for seen, ex, option in _others(parts) for note in note_shared(seen, ex, option)]
+    return replace(made, how="; ".join([made.how, *told]))
+
+
+def _others(parts: Parts) -> list[tuple[list[Examples], Examples, str]]:
+    """The validation and the test file, each with what is learnt from or chosen by before it."""
+    main, valid, test = parts
+    found = [([main], valid, "--valid"), ([one for one in (main, valid) if one is not None], test, "--test")]
+    return [(seen, ex, option) for seen, ex, option in found if ex is not None]
+
+
+def other_ranges(parts: Parts) -> tuple[dict[str, Ranges], list[str]]:
+    """The steps of the validation and the test file that count, by option, and what is to be said of others."""
+    made = {option: fresh_steps(seen, ex, option) for seen, ex, option in _others(parts)}
+    return {option: ranges for option, (ranges, _) in made.items()}, [n for _, told in made.values() for n in told]
+
+
+def _divided(split: str | None, parts: Parts, *, seed: int, stratify: bool) -> Split:
     main, valid, test = parts
     rule = split if split and is_rule(split) else None
     if valid is not None and test is not None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from elman.core.errors import DataError
 from elman.data.batch import WindowSet
-from elman.data.divide import Parts, divide_steps
+from elman.data.divide import Parts, divide_steps, other_ranges
 from elman.data.encode import encode_windows
 from elman.data.fit import fit_input, fit_numbers
 from elman.model.grammar import Part
@@ -49,10 +49,14 @@ def prepare_forecast(parts: Parts, target: Part, *, split: str | None, lookback:
     sets = [
         encode_windows(kind, output, main, lookback, [(r[part], r[part + 1]) for r in cut.ranges]) for part in range(3)
     ]
-    others = [None if ex is None else encode_windows(kind, output, ex, lookback) for ex in parts[1:]]
+    fresh, told = other_ranges(parts)
+    others = [
+        None if ex is None else encode_windows(kind, output, ex, lookback, fresh[option])
+        for ex, option in zip(parts[1:], ("--valid", "--test"), strict=True)
+    ]
     valid = sets[1] if others[0] is None else others[0]
     test = (sets[2] if len(sets[2]) else None) if others[1] is None else others[1]
-    notes = [cut.how, f"every forecast reads the last {lookback} steps{_roles(kind)}"]
+    notes = [cut.how, *told, f"every forecast reads the last {lookback} steps{_roles(kind)}"]
     if len(usable) < len(lengths):
         notes.append(f"{len(lengths) - len(usable)} of {len(lengths)} series are too short to train on")
     behind = sum(len(one.ahead[0]) for one in main.inputs if isinstance(one, Steps) and one.ahead)

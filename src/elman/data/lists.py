@@ -68,7 +68,7 @@ def sequences(table: Table, names: tuple[str, ...], option: str, *, gaps: bool =
         flat, lengths = _side_by_side(table, series, option)
     owner = np.repeat(np.arange(len(lengths)), lengths)
     labels = names if flat.shape[1] == len(names) else names * flat.shape[1]
-    refuse_values(table, labels, flat, table.lines[owner], gaps=gaps)
+    refuse_values(table, labels, flat, table.lines[owner], option, gaps=gaps)
     ends = np.cumsum(lengths).tolist()
     return [flat[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from elman.core.errors import DataError, InputError
 from elman.data.batch import Batches
-from elman.data.divide import Parts, divide_examples, divide_steps
+from elman.data.divide import Parts, divide_examples, divide_steps, other_ranges
 from elman.data.doctor import examine, refuse_absurd
 from elman.data.encode import encode_examples, encode_steps, next_tokens, pieces, stream
 from elman.data.fit import Input, fit_input, fit_names, fit_numbers
@@ -130,8 +130,8 @@ def _refuse_idle(request: Request, target: Part) -> None:
     """An option without effect is an error."""
     if request.known and target.kind != "future":
         raise InputError(
-            f"--known {request.known}: only a forecast (--to future:H) has steps ahead; where all steps are given, "
-            f"write --from {request.source}+series:{request.known}, and leave --known out"
+            f"--known {request.known}: only a forecast (--to future:H) has steps ahead; leave --known out, and read "
+            f"what is given at all steps: --from {_beside(request.source, request.known)}"
         )
     if request.gaps == "interpolate" and target.kind == "next":
         raise InputError(
@@ -140,6 +140,15 @@ def _refuse_idle(request: Request, target: Part) -> None:
         )
     if request.class_weights and target.kind in ("number", "series", "future"):
         raise InputError(f"--class-weights: --to {target.kind} has no classes; leave it out")
+
+
+def _beside(source: str, known: str) -> str:
+    """A source that reads some more columns."""
+    parts = parse_source(source)
+    if not any(part.kind == "series" for part in parts):
+        return f"{source}+series:{known}"
+    more = [part.of([*part.columns, known]) if part.kind == "series" else part for part in parts]
+    return "+".join(map(str, more))
 
 
 def _examined(ex: Examples, *, again: bool = False) -> list[str]:
@@ -257,9 +266,10 @@ def _per_step(request: Request, parts: Parts, source: tuple[Part, ...], target: 
         training, goals = split.train.inputs, split.train.targets or []
     else:
         cut = divide_steps(request.split, parts, [len(one) for one in main.inputs])
-        sides, notes = [main, parts[1] or main, parts[2] or main], [cut.how]
+        fresh, told = other_ranges(parts)
+        sides, notes = [main, parts[1] or main, parts[2] or main], [cut.how, *told]
         spans = [[(r[part], r[part + 1]) for r in cut.ranges] for part in range(3)]
-        ranges = [spans[0], *(None if ex else span for ex, span in zip(parts[1:], spans[1:], strict=True))]
+        ranges = [spans[0], fresh.get("--valid", spans[1]), fresh.get("--test", spans[2])]
         training = [one[: r[1]] for one, r in zip(main.inputs, cut.ranges, strict=True)]
         goals = [one[: r[1]] for one, r in zip(main.targets or [], cut.ranges, strict=True)]
     kind = _fit(request, main, training)

@@ -46,12 +46,13 @@ class LabelsOut(Schema):
         if not classes:
             raise InputError(f"column '{columns[0]}' names no class in the training part; check it, or the split")
         counts = [sum(name in one for one in sets) for name in classes]
+        leave = "leave its column out" if len(columns) > 1 else f"leave it out of '{columns[0]}'"
         for name, count in zip(classes, counts, strict=True):
             if count in (0, len(sets)):
                 how = "always" if count else "never"
                 raise InputError(
-                    f"class '{name}' holds {how} in the training part: nothing to learn; leave it out of "
-                    f"'{columns[0]}', or divide the data otherwise"
+                    f"class '{name}' holds {how} in the training part: nothing to learn; {leave}, or divide the data "
+                    "otherwise"
                 )
         made = cls(columns=list(columns), classes=classes)
         if weights is None:
