@@ -8,12 +8,13 @@ READY := $(VENV)/.ready
 PYTEST := $(PY) -m pytest -q -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test laws check bench sanitize clean
+.PHONY: help build demo test laws kills check bench sanitize clean
 
 help:
 	@echo 'make demo    train, explain and stream a small model'
 	@echo 'make test    the tests, with a sample of the laws of time'
 	@echo 'make laws    all laws of time, for every cell and engine'
+	@echo 'make kills   trainings that are killed and go on, and damaged files; two minutes'
 	@echo 'make check   format, lint, types, import law'
 	@echo 'make bench   times against torch, and against JAX and ONNX Runtime where installed'
 	@echo 'make sanitize   the native tests under the address and undefined-behaviour sanitizers (GCC, Linux)'
@@ -34,6 +35,10 @@ test: $(READY)
 laws: export OMP_NUM_THREADS ?= 1
 laws: $(READY)
 	@$(PYTEST) -m laws_full
+
+kills: export OMP_NUM_THREADS ?= 1
+kills: $(READY)
+	@$(PY) -m pytest -q -s -m 'campaign or not campaign' tests/campaigns
 
 check: $(READY)
 	$(PY) -m ruff format --check .

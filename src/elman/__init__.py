@@ -15,13 +15,21 @@ from elman.core import *  # noqa: F403 - the public names of the core, listed in
 
 if TYPE_CHECKING:
     from elman.live.session import Session
-    from elman.run import Run, load, train
+    from elman.run import Run, load, resume, train
+    from elman.training.interrupt import Interrupted
 
 __version__ = "0.1.0"
 
-_LATER = {"Run": "elman.run", "Session": "elman.live.session", "load": "elman.run", "train": "elman.run"}
+_LATER = {
+    "Interrupted": "elman.training.interrupt",
+    "Run": "elman.run",
+    "Session": "elman.live.session",
+    "load": "elman.run",
+    "resume": "elman.run",
+    "train": "elman.run",
+}
 
-__all__ = [*_core.__all__, "Run", "Session", "__version__", "load", "train"]
+__all__ = [*_core.__all__, "Interrupted", "Run", "Session", "__version__", "load", "resume", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import warnings
@@ -16,6 +15,7 @@ import torch
 
 from elman import pictures
 from elman.data.batch import WindowSet
+from elman.data.fingerprint import fingerprint
 from elman.data.prepare import Prepared
 from elman.model import baselines
 from elman.model.answers import quantiles
@@ -26,7 +26,7 @@ from elman.training.settings import Job
 if TYPE_CHECKING:
     from elman.run import Run
 
-__all__ = ["Example", "draw", "example", "fingerprint", "sweep", "toml", "trained_on"]
+__all__ = ["Example", "draw", "example", "sweep", "toml", "trained_on"]
 
 
 class Example:
@@ -53,11 +53,6 @@ def sweep(path: Path) -> None:
     shutil.rmtree(path, ignore_errors=True)
 
 
-def fingerprint(file: str | Path) -> str:
-    """The sha256 of a file: which data it was."""
-    return hashlib.sha256(Path(file).read_bytes()).hexdigest()
-
-
 def trained_on(folder: Path, file: str | Path) -> str:
     """What is to be said of a score on the very file that a run was trained on; nothing of other files."""
     try:
@@ -79,7 +74,9 @@ def toml(job: Job) -> str:
     # Not \\u escapes: TOML has no surrogate pairs.
     settings = job.model_dump(exclude_none=True).items()
     lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in settings]
-    return "# trains this run again, given the same data\n" + "\n".join(lines) + "\n"
+    return (
+        "# trains this run again, given the same data; elman train --resume goes on by it\n" + "\n".join(lines) + "\n"
+    )
 
 
 def draw(run: Run, data: Prepared) -> None:

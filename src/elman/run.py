@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import time
 import warnings
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,36 +19,46 @@ import elman
 from elman import report
 from elman.core.errors import ElmanError, InputError, ModelFileError
 from elman.core.plan import Plan, plan
-from elman.core.probe import undisturbed
-from elman.data.prepare import Prepared, Request, prepare
+from elman.data.fingerprint import fingerprint
 from elman.model.decode import continue_text
-from elman.model.embed import Embed
-from elman.model.file import load_model, save_model, serialise
-from elman.model.kinds.joined import JoinedIn
-from elman.model.kinds.text import TextIn
-from elman.model.network import Cells, ModelConfig, SequenceModel
-from elman.model.shapes import shape_of
-from elman.training.defaults import choose_loop, choose_net
-from elman.training.loop import Epoch, History, Step, fit
-from elman.training.measures import check_metric
+from elman.model.file import load_model, save_model
+from elman.model.folder import write_file
+from elman.model.network import Cells, SequenceModel
+from elman.native_info import describe
+from elman.training import place
+from elman.training.again import end_early, job_again, restore
+from elman.training.checkpoint import Checkpoints, Every, Keeper
+from elman.training.history import Epoch, History, HistoryFile, Step
+from elman.training.interrupt import Interrupted, Interrupts
+from elman.training.loop import DivergedError, begin, go_on
+from elman.training.make import Made, input_size
+from elman.training.origin import origin_of
 from elman.training.predict import evaluate, examples_of, predict, read_for
+from elman.training.randomness import borrowed
 from elman.training.scores import Scores, baseline_scores, calibrate, score
-from elman.training.settings import Job, LoopSettings, job_from
-from elman.training.warm import warm_start
+from elman.training.settings import Job, job_from
+from elman.training.state import TrainingState
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Listener", "Run", "Started", "load", "train"]
+__all__ = ["Listener", "Run", "Started", "load", "resume", "train"]
 
 
 @dataclass(frozen=True)
 class Started:
-    """What is told before the first step."""
+    """What is told before the first step.
+
+    Attributes:
+        notes: what was chosen from the data. plan: of the engines. weights: how many there are.
+        epochs: how many are allowed. path: the run's folder.
+    """
 
     notes: list[str]
     plan: Plan | None
     weights: int
+    epochs: int
+    path: Path
 
 
 Listener = Callable[[Started | Step | Epoch], None]
@@ -115,7 +127,7 @@ class Run:
 
     def plan(self, steps: int, batch: int) -> Plan:
         """Which engine runs the model, and why; see :func:`elman.plan`."""
-        return plan(self.model, steps=steps, batch=batch, input_size=_input_size(self.model))
+        return plan(self.model, steps=steps, batch=batch, input_size=input_size(self.model))
 
     def _examples(self, data: str | Path | list[Any], id: str | None, time: str | None) -> Any:
         if isinstance(data, (str, Path)):
@@ -137,8 +149,10 @@ def train(
 ) -> Run:
     """Train a model on a file of sequences and leave it in a folder.
 
-    Ctrl-C ends the training early and keeps the best epoch so far; before the end of the first it is a
-    KeyboardInterrupt, and nothing is left.
+    Its state is saved on the way (see :class:`~elman.training.settings.Job`, ``save_every``); whatever ends it, even
+    ``kill -9``, :func:`resume` goes on from there. Ctrl-C, SIGTERM and SIGHUP save it at the next step and raise
+    :class:`~elman.training.interrupt.Interrupted`, a KeyboardInterrupt (in the main thread; elsewhere signals are
+    left alone). A KeyboardInterrupt of the listener does the same.
 
     Args:
         file: CSV, TSV, JSONL, Parquet, ``.ts`` or plain text, or any of them with ``.gz``.
@@ -151,6 +165,7 @@ def train(
 
     Raises:
         InputError: a setting is wrong. DataError: the data is; the message says where and what to do.
+        DivergedError: the loss is no longer finite. Interrupted: it was stopped, and is saved.
     """
     job = job_from({"file": str(file), "source": source, "target": target, **settings})
     return train_job(job, out=out, cells=cells, listener=listener)
@@ -159,48 +174,152 @@ def train(
 def train_job(
     job: Job, *, out: str | Path | None = None, cells: Cells | None = None, listener: Listener | None = None
 ) -> Run:
-    """:func:`train` for settings that are checked already; torch's random state and threads are left as they were."""
+    """:func:`train` for settings that are checked already; random states and threads are left as they were."""
+    place.check_out(Path("runs") if out is None else Path(out), new=out is not None)
+    with _undisturbed():
+        made = Made.of(job, cells)
+        path = place.new_folder(Path(out) if out is not None else None, job)
+        with place.held(path):
+            write_file(path / place.SETTINGS, report.toml(job).encode())
+            state = begin(made.model, made.loop)
+            return _complete(made, state, path, _checkpoints(made, path), listener)
+
+
+def resume(
+    path: str | Path,
+    *,
+    finish: bool = False,
+    anyway: bool = False,
+    cells: Cells | None = None,
+    listener: Listener | None = None,
+    **settings: Any,
+) -> Run:
+    """Go on with a training that was broken off, from the last good checkpoint in its folder.
+
+    On the same machine, with as many threads and the same versions, the weights and the history are bit for bit those
+    of a training that was never broken off.
+
+    Args:
+        path: the run's folder.
+        finish: do not go on: keep the best epoch so far, score and save it.
+        anyway: go on although data or settings are not those it began with. Where that changes the batches, the epoch
+            under way begins again.
+        cells: cells of your own, as in :func:`train`.
+        listener: called with Started, and every Step and Epoch from here on.
+        settings: to be changed, by name. ``file``, ``valid`` and ``test`` may be named anew where the same data lie
+            elsewhere; ``save_every``, ``threads`` and ``device`` may change too; all else needs ``anyway``.
+
+    Raises:
+        InputError: there is no such run, it is finished, another process trains in it, or it began with other data
+            (told by :func:`~elman.data.fingerprint.fingerprint`) or settings.
+        ModelFileError: no checkpoint can be read.
+    """
+    path = Path(path)
+    place.refuse_no_run(path)
+    with _undisturbed(), place.held(path):
+        job = job_again(path, settings, finish=finish, anyway=anyway)
+        made = Made.of(job, cells)
+        checkpoints = _checkpoints(made, path)
+        state = begin(made.model, made.loop)
+        saved, trouble = checkpoints.newest()
+        made.notes.extend(trouble)
+        restore(made, state, saved, checkpoints, anyway)
+        write_file(path / place.SETTINGS, report.toml(job).encode())
+        if finish:
+            end_early(path, state)
+        return _complete(made, state, path, checkpoints, listener)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Leave random generators and torch's threads as they were."""
     threads = torch.get_num_threads()
     try:
-        with undisturbed():
-            return _train_job(job, out, cells, listener)
+        with borrowed():
+            yield
     finally:
         torch.set_num_threads(threads)
 
 
-def _train_job(job: Job, out: str | Path | None, cells: Cells | None, listener: Listener | None) -> Run:
-    device = check_device(job.device)
-    _check_out(Path("runs") if out is None else Path(out), new=out is not None)
-    if job.threads:
-        torch.set_num_threads(job.threads)
-    data = prepare(Request(**{name: getattr(job, name) for name in Request.__dataclass_fields__}))
-    if job.metric:
-        check_metric(job.metric, data.output, data.target.kind)
-    loop = choose_loop(job, data)
-    torch.manual_seed(job.seed)
-    model = SequenceModel(_config(job, data), cells)
-    serialise(model)
-    warm_start(model, data.train, data.valid)
-    model.to(device)
-    notes = [*data.notes, _network_in_words(model, data, loop)]
-    if listener is not None:
-        weights = sum(weight.numel() for weight in model.parameters())
-        listener(Started(notes, _plan_of(model, data, loop, notes), weights))
-    path = _new_folder(Path(out) if out is not None else None, job)
+def _checkpoints(made: Made, path: Path) -> Checkpoints:
+    where = {
+        "elman": elman.__version__,
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "kernels": os.environ.get("ELMAN_KERNELS") or describe().get("detected", "none"),
+    }
+    origin = origin_of(made.job, made.model.config, made.loop, where)
+    return Checkpoints(path / place.CHECKPOINTS, Every.parse(made.job.save_every), origin)
+
+
+def _complete(made: Made, state: TrainingState, path: Path, checkpoints: Checkpoints, listener: Listener | None) -> Run:
+    """Train to the end, score and save; whatever comes in between, nothing that was saved is lost."""
+    interrupts = Interrupts()
+    keeper = Keeper(path, checkpoints, interrupts)
     try:
-        history = _fit(model, data, loop, path, listener)
-        if history.interrupted:
-            notes.append(history.stopped)
-        calibrate(model, data.valid, 256, loop.device)
-        judged = data.valid if data.test is None else data.test
-        scores = score(model, judged, 256, loop.device)
-        run = Run(model, path, scores, baseline_scores(model.config, data.train, judged), history, notes)
-        save_model(model, path / "model")
-    except BaseException:
-        report.sweep(path)
+        with interrupts:
+            try:
+                _learn(made, state, path, keeper, listener)
+                with interrupts.at_once():
+                    run = _judge(made, state, path)
+            except Interrupted:
+                raise
+            except KeyboardInterrupt:
+                raise keeper.broken_off(state) from None
+    except Interrupted:
         raise
+    except BaseException as error:
+        kept = bool(checkpoints)
+        if not kept:
+            report.sweep(path)
+        if isinstance(error, (ElmanError, OSError)):
+            raise type(error)(f"{error}. {_what_is_left(error, path, made.loop.lr, kept=kept)}") from error
+        raise
+    checkpoints.remove()
+    return run
+
+
+def _what_is_left(error: Exception, path: Path, lr: float, *, kept: bool) -> str:
+    """What to say behind an error that ends a training; a run that left nothing is not in the way."""
+    if not kept:
+        return "Nothing was saved"
+    change = f" --anyway --lr {lr / 3:.2g}" if isinstance(error, DivergedError) else ""
+    return f"What it was before is kept; go on: elman train --resume {path}{change}"
+
+
+def _learn(made: Made, state: TrainingState, path: Path, keeper: Keeper, listener: Listener | None) -> None:
+    """Train, writing a line of history.jsonl an epoch."""
+    lines = HistoryFile(path / place.HISTORY, state.history)
+
+    def hear(event: Started | Step | Epoch) -> None:
+        if not isinstance(event, Step):
+            lines.write()
+        if listener is not None:
+            try:
+                listener(event)
+            except KeyboardInterrupt:
+                keeper.interrupts.ask()
+
+    weights = sum(weight.numel() for weight in made.model.parameters())
+    hear(Started(made.notes, made.plan, weights, made.loop.epochs, path))
+    go_on(state, made.data.train, made.data.valid, made.loop, hear, keeper)
+    # Nothing is left to write, unless the disk was full at the last epoch.
+    lines.write()
+
+
+def _judge(made: Made, state: TrainingState, path: Path) -> Run:
+    """Score what was learnt beside its baselines, save it, and write the record last: with it the run is finished."""
+    model, data, device = made.model, made.data, made.loop.device
+    if state.history.interrupted:
+        made.notes.append(state.history.stopped)
+    calibrate(model, data.valid, 256, device)
+    judged = data.valid if data.test is None else data.test
+    scores = score(model, judged, 256, device)
+    baselines = baseline_scores(model.config, data.train, judged)
+    run = Run(model, path, scores, baselines, state.history, made.notes)
+    save_model(model, path / "model")
     report.draw(run, data)
-    _write_record(run, job, loop, data)
+    _write_record(run, made)
     return run
 
 
@@ -218,115 +337,17 @@ def load(path: str | Path, cells: Cells | None = None) -> Run:
     if not folder.is_dir():
         raise ModelFileError(f"{folder}: no such folder; elman train makes one, by default under runs/")
     inside = folder / "model"
+    if (folder / place.SETTINGS).is_file() and not (folder / place.RECORD).is_file() and not inside.is_dir():
+        raise ModelFileError(
+            f"{folder}: its training was broken off; go on: elman train --resume {folder}, or keep the best epoch so "
+            f"far: elman train --resume {folder} --finish"
+        )
     return Run(load_model(inside if inside.is_dir() else folder, cells), folder)
 
 
-def check_device(name: str) -> torch.device:
-    """The device of a name; ``cpu`` and ``cuda`` only, others are refused with the reason."""
-    kind, _, number = name.partition(":")
-    if name != "cpu" and (kind != "cuda" or not (name == "cuda" or number.isdecimal())):
-        raise InputError(f"--device {name}: only cpu, cuda and cuda:N are offered; use --device cpu")
-    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
-        count = torch.cuda.device_count()
-        seen = f"{count} CUDA devices" if count else "no CUDA device"
-        raise InputError(f"--device {name}: this torch ({torch.__version__}) sees {seen}; use --device cpu")
-    return torch.device(name)
-
-
-def _check_out(path: Path, *, new: bool) -> None:
-    """Refuse, before anything is read, a folder that stands already or cannot be made."""
-    if new and path.exists():
-        raise InputError(f"--out {path}: exists already and is not overwritten; name another folder, or remove it")
-    above = path if path.exists() else next(folder for folder in path.absolute().parents if folder.exists())
-    if not above.is_dir():
-        raise InputError(f"--out {path}: '{above.name}' is a file, no folder can be made there; name another --out")
-
-
-def _config(job: Job, data: Prepared) -> ModelConfig:
-    roles = {name: value for name in ("id", "time") if (value := getattr(job, name)) is not None}
-    target = f"future:{data.target.horizon}" if data.target.kind == "future" else data.target.kind
-    return ModelConfig(
-        source="+".join(part.kind for part in data.source),
-        target=target,
-        lookback=data.lookback,
-        roles=roles,
-        metric=job.metric or "",
-        input=data.input,
-        output=data.output,
-        net=choose_net(job, data),
-    )
-
-
-def _network_in_words(model: SequenceModel, data: Prepared, loop: LoopSettings) -> str:
-    net = model.config.net
-    ways = ", both ways" if net.bidirectional else ""
-    readout = "" if net.readout == "every" else f", {net.readout} readout"
-    layers = f"{net.layers} x " if net.layers > 1 else ""
-    unit = {"future": "windows", "next": "pieces" if not data.train.carries else "tokens"}
-    examples = unit.get(data.target.kind, "examples")
-    return (
-        f"{len(data.train):,} {examples} -> {layers}{net.cell} {net.hidden}{ways}{readout}, dropout {net.dropout:g} "
-        f"({shape_of(data.target.kind)}); {loop.epochs} epochs at the most, batch {loop.batch}, lr {loop.lr:g}"
-    )
-
-
-def _plan_of(model: SequenceModel, data: Prepared, loop: LoopSettings, notes: list[str]) -> Plan | None:
-    """The plan, to be told; what cannot be planned may be trained all the same."""
-    if model.config.net.cell == "feedforward":
-        return None
-    first = next(iter(data.train.in_order(1 if data.train.carries else loop.batch)))
-    try:
-        return plan(model, steps=max(1, first.ragged.steps), batch=loop.batch, input_size=_input_size(model))
-    except (ElmanError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError) as error:
-        notes.append(f"there is no plan of the engines: {error}")
-        return None
-
-
-def _input_size(model: SequenceModel) -> int | None:
-    """What the recurrent layer reads; of several layers each reads something else."""
-    kind, net = model.config.input, model.config.net
-    if net.layers > 1:
-        return None
-    if isinstance(kind, JoinedIn):
-        return Embed(kind, net.embedding).width
-    return net.embedding if isinstance(kind, TextIn) else kind.width
-
-
-def _new_folder(out: Path | None, job: Job) -> Path:
-    """Make the run's folder; without a name the first free ``runs/NAME-N``."""
-    if out is not None:
-        choices = [out]
-    else:
-        stem = Path(job.file).name.split(".")[0]
-        choices = [Path("runs") / f"{stem}-{k}" for k in range(1, 10_000)]
-    for path in choices:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.mkdir()
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise InputError(f"--out {path}: cannot make this folder ({error.strerror}); name another --out") from error
-        return path
-    raise InputError(f"--out {choices[0]}: exists already and is not overwritten; name another folder")
-
-
-def _fit(model: SequenceModel, data: Prepared, loop: LoopSettings, path: Path, listener: Listener | None) -> History:
-    """Train, writing a line of history.jsonl an epoch."""
-    with open(path / "history.jsonl", "w", encoding="utf-8") as file:
-
-        def hear(event: Step | Epoch) -> None:
-            if isinstance(event, Epoch):
-                file.write(json.dumps(asdict(event)) + "\n")
-                file.flush()
-            if listener is not None:
-                listener(event)
-
-        return fit(model, data.train, data.valid, loop, hear)
-
-
-def _write_record(run: Run, job: Job, loop: LoopSettings, data: Prepared) -> None:
+def _write_record(run: Run, made: Made) -> None:
     """report.json: scores beside baselines, settings, versions, and which data it was."""
+    job, loop, data = made.job, made.loop, made.data
     chosen = {**job.model_dump(exclude_none=True), **loop.model_dump(), **run.model.config.net.model_dump()}
     best = run.history.best
     record = {
@@ -339,8 +360,7 @@ def _write_record(run: Run, job: Job, loop: LoopSettings, data: Prepared) -> Non
         "notes": run.notes,
         "settings": chosen,
         "versions": {"elman": elman.__version__, "torch": torch.__version__, "python": platform.python_version()},
-        "data_sha256": report.fingerprint(job.file),
+        "data_sha256": fingerprint(job.file),
         "date": time.strftime("%Y-%m-%d"),
     }
-    (run.path / "report.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    (run.path / "run.toml").write_text(report.toml(job), encoding="utf-8")
+    write_file(run.path / place.RECORD, (json.dumps(record, indent=1) + "\n").encode())

@@ -74,27 +74,70 @@ def _interrupting(monkeypatch: pytest.MonkeyPatch, epoch: int) -> None:
     monkeypatch.setattr(show.Watch, "_step", step)
 
 
-def test_an_interrupted_training_keeps_the_best_so_far(
+def test_an_interrupted_training_says_how_it_goes_on_and_how_it_ends(
     work: Path, elman: Elman, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _interrupting(monkeypatch, 3)
-    said = elman("train", "reviews.csv", *LABEL, "--epochs", "9", "--hidden", "4", "--out", "o")
+    with monkeypatch.context() as patched:
+        _interrupting(patched, 3)
+        said = elman("train", "reviews.csv", *LABEL, "--epochs", "9", "--hidden", "4", "--out", "o")
+    assert said.code == 130
+    assert "Stopped in epoch 3 after step 1; saved in o" in _flat(said.err)
+    assert said.err.splitlines()[-2].startswith("Go on: ")
+    assert said.err.splitlines()[-2].endswith("train --resume o")
+    assert re.search(r"Finish: .*train --resume o --finish   \(keeps epoch [12], the best so far\)$", said.err)
+    assert "Traceback" not in said.err
+    said = elman("predict", "o", "reviews.csv")
+    assert said.code == 2
+    assert "its training was broken off; go on: elman train --resume o" in said.err
+    said = elman("train", "--resume", "o", "--finish")
     assert said.code == 0
-    assert re.search(r"Interrupted in epoch 3; the best so far \(epoch [12]\) is kept", _flat(said.err))
+    assert re.search(r"Ended in epoch 3; the best so far \(epoch [12]\) is kept", _flat(said.err))
     assert "accuracy is the share of right answers" in said.out
     record = json.loads((work / "o/report.json").read_text())
     assert record["epochs"] == 2
-    assert any(note.startswith("Interrupted in epoch 3") for note in record["notes"])
+    assert any(note.startswith("Ended in epoch 3") for note in record["notes"])
     assert elman("predict", "o", "reviews.csv").code == 0
 
 
-def test_an_interrupted_first_epoch_leaves_nothing(work: Path, elman: Elman, monkeypatch: pytest.MonkeyPatch) -> None:
-    _interrupting(monkeypatch, 1)
-    said = elman("train", "reviews.csv", *LABEL, *FAST, "--out", "o")
+def test_a_training_interrupted_in_its_first_epoch_goes_on(
+    work: Path, elman: Elman, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        _interrupting(patched, 1)
+        said = elman("train", "reviews.csv", *LABEL, *FAST, "--out", "o")
     assert said.code == 130
-    assert said.err.splitlines()[-1] == "Interrupted before the first epoch ended; nothing was written"
-    assert "Traceback" not in said.err
-    assert not (work / "o").exists()
+    assert "Stopped in epoch 1 after step 1; saved in o" in _flat(said.err)
+    assert "Finish:" not in said.err
+    said = elman("train", "--resume", "o", "--finish")
+    assert said.code == 2
+    assert "no epoch of o is complete" in said.err
+    assert elman("train", "--resume", "o").code == 0
+    assert elman("predict", "o", "reviews.csv").code == 0
+    said = elman("train", "--resume", "o")
+    assert said.code == 2
+    assert "o: this run is finished" in said.err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--anyway",), "--anyway is for a run that goes on"),
+        (("--finish", "reviews.csv"), "--finish is for a run that goes on"),
+        (("--resume", "none"), "--resume none: no such folder"),
+        (("--resume", "empty"), "it has no run.toml"),
+        (("--resume", "empty", "--out", "p"), "--out p: a run goes on in its own folder"),
+        (("--resume", "empty", "--config", "x.toml"), "--config x.toml: a run goes on"),
+        (("reviews.csv", *LABEL, "--save-every", "often"), "--save-every often: expected 500 (steps), 30s, 5m, 1h"),
+        (("reviews.csv", *LABEL, "--save-every", "0"), "--save-every 0: expected"),
+    ],
+)
+def test_what_cannot_go_on_is_refused(work: Path, elman: Elman, words: tuple[str, ...], message: str) -> None:
+    (work / "empty").mkdir()
+    said = elman("train", *words)
+    assert said.code == 2
+    assert message in _flat(said.err)
+    assert not (work / "runs").exists()
+    assert list((work / "empty").iterdir()) == []
 
 
 def test_an_interrupt_while_elman_loads_is_no_traceback(elman: Elman, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +154,8 @@ def test_an_interrupted_demo_ends(work: Path, elman: Elman, monkeypatch: pytest.
     _interrupting(monkeypatch, 2)
     said = elman("demo", "--epochs", "2", "--out", "demo", "--horizon", "8")
     assert said.code == 130
-    assert "Interrupted in epoch 2" in _flat(said.err)
+    assert "Stopped in epoch 2" in _flat(said.err)
+    assert "train --resume demo" in said.err
     assert [path.name for path in work.iterdir() if path.is_dir()] == ["demo"]
 
 
@@ -127,7 +171,7 @@ def _watched(monkeypatch: pytest.MonkeyPatch, epochs: int, *, terminal: bool) ->
     file = io.StringIO()
     monkeypatch.setattr(show, "err", Console(file=file, force_terminal=terminal, width=80, highlight=False))
     with show.Watch() as watch:
-        watch(Started([], None, 1))
+        watch(Started([], None, 1, epochs, Path("o")))
         for k in range(1, epochs + 1):
             watch(Step(k, epochs, 1, 1, 1.0, 1.0, 1.0))
             watch(_epoch(k, best=k < epochs))

@@ -12,6 +12,7 @@ import torch
 import typer
 
 from elman.cli import show
+from elman.cli.train import stoppable
 from elman.core.plan import bytes_in_words
 from elman.data.sample import CO2
 from elman.training.predict import predict, read_for
@@ -55,13 +56,10 @@ def demo(
         path = folder if cell == "gru" else folder.with_name(folder.name + "-feedforward")
         show.err.print(f"training {cell}")
         job = {"file": str(CO2), "source": "series:co2", "target": f"future:{horizon}", "time": "date", "cell": cell}
-        with show.Watch() as watch:
+        with stoppable(), show.Watch() as watch:
             runs[cell] = train_job(
                 job_from(job if epochs is None else {**job, "epochs": epochs}), out=path, listener=watch
             )
-        if runs[cell].history.interrupted:
-            show.notes([f"{runs[cell].history.stopped} in {path}"])
-            raise typer.Exit(130)
     run = runs["gru"]
     data = prepare(Request(str(CO2), "series:co2", f"future:{horizon}", time="date"))
     shown = example(run, data)

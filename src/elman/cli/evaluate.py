@@ -30,7 +30,8 @@ def evaluate(
     device: str = typer.Option("cpu", help="cpu or cuda."),
 ) -> None:
     from elman.report import trained_on
-    from elman.run import check_device, load
+    from elman.run import load
+    from elman.training.make import check_device
     from elman.training.predict import evaluate, read_for
 
     where = check_device(device)

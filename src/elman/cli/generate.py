@@ -32,7 +32,8 @@ def generate(
     from elman.cli import show
     from elman.model.decode import continue_text
     from elman.model.kinds.text import TextIn
-    from elman.run import check_device, load
+    from elman.run import load
+    from elman.training.make import check_device
 
     where = check_device(device)
     model = load(run).model.to(where)

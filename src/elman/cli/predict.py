@@ -41,7 +41,8 @@ def predict(
     time: str | None = typer.Option(None, help="Column: time of a row (as in training)."),
     device: str = typer.Option("cpu", help="cpu or cuda."),
 ) -> None:
-    from elman.run import check_device, load
+    from elman.run import load
+    from elman.training.make import check_device
     from elman.training.predict import predict, read_for
 
     if out is not None:

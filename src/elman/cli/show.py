@@ -188,8 +188,7 @@ class Watch:
 
     def __init__(self) -> None:
         self._bar: Progress | None = None
-        self._every = 0
-        self._kept = False
+        self._every = self._epochs = 0
         if err.is_terminal:
             self._bar = Progress(
                 TextColumn("{task.description}"),
@@ -212,14 +211,13 @@ class Watch:
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
-        if kind is not None and issubclass(kind, KeyboardInterrupt):
-            early = "before the first epoch ended; nothing was written"
-            err.print(f"Interrupted {'again; the run is not complete' if self._kept else early}")
+        if kind is KeyboardInterrupt:
+            err.print("Interrupted before the training began; nothing was written")
 
     def __call__(self, event: Started | Step | Epoch) -> None:
+        if isinstance(event, (Step, Epoch)) and not self._every:
+            self._head()
         if isinstance(event, Step):
-            if not self._every:
-                self._head(event.epochs)
             self._step(event)
         elif isinstance(event, Epoch):
             self._epoch(event)
@@ -228,10 +226,12 @@ class Watch:
             if event.plan is not None:
                 engines = sorted({f"{entry.engine} ({entry.reason})" for entry in event.plan.entries})
                 notes([f"{event.weights:,} weights; engine: {', '.join(engines)}"])
+            notes([f"writes to {event.path}; Ctrl-C saves and ends it, to go on later"])
+            self._epochs = event.epochs
 
-    def _head(self, epochs: int) -> None:
+    def _head(self) -> None:
         """The head of the table of epochs, which is kept to about forty lines, and its key."""
-        self._every = -(-epochs // _LINES)
+        self._every = -(-self._epochs // _LINES)
         thinned = f"; a line every {self._every} epochs, all are in history.jsonl" if self._every > 1 else ""
         err.print(f"* the best so far{thinned}")
         err.print("epoch  training  validation  gradient  seconds")
@@ -249,7 +249,6 @@ class Watch:
         )
 
     def _epoch(self, epoch: Epoch) -> None:
-        self._kept = True
         if epoch.epoch % self._every and epoch.epoch > 1:
             return
         mark = " *" if epoch.best else ""

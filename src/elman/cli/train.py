@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from elman.cli import show
 from elman.core.errors import InputError
 from elman.model.grammar import PAIRS, experimental, parse_source, parse_target
 
-__all__ = ["finish", "register"]
+__all__ = ["conclude", "register", "stoppable"]
 
 
 def _listed(*, recorded: bool) -> str:
@@ -55,9 +56,12 @@ several parts at once.
 labels are a list, words with | between, or one 0/1 column each. Files: CSV, TSV, JSONL, Parquet, .ts and plain \
 .txt, each also with .gz. With --id all rows of one id are one sequence, and no part of a split divides it, but by \
 time in forecasts. What you do not say is chosen from the data, and told. A folder that exists is never overwritten.
+
+A training is saved as it goes. Ctrl-C (or SIGTERM) saves it and ends; after that, or after a crash, it goes on by \
+[bold]elman train --resume RUN[/bold] to the very same result, or ends with its best epoch by [bold]--finish[/bold].
 """
 
-DATA, NET, LOOP = "Data", "Network", "Training"
+DATA, NET, LOOP, SAVE = "Data", "Network", "Training", "Saving, and going on"
 
 
 def register(app: typer.Typer) -> None:
@@ -110,13 +114,31 @@ def train(
     seed: int | None = typer.Option(None, help="Of split, weights, order and masks (0).", rich_help_panel=LOOP),
     device: str | None = typer.Option(None, help="cpu or cuda (cpu).", rich_help_panel=LOOP),
     threads: int | None = typer.Option(None, help="Threads of torch.", rich_help_panel=LOOP),
+    save_every: str | None = typer.Option(
+        None, help="How often to save what to go on from: 500 (steps), 30s, 5m, never (30s).", rich_help_panel=SAVE
+    ),
+    resume: str | None = typer.Option(
+        None, metavar="RUN", help="Go on with a training that was broken off.", rich_help_panel=SAVE
+    ),
+    finish: bool = typer.Option(
+        False, "--finish", help="With --resume: end now with the best epoch so far.", rich_help_panel=SAVE
+    ),
+    anyway: bool = typer.Option(
+        False, "--anyway", help="With --resume: although data or settings are others now.", rich_help_panel=SAVE
+    ),
     out: str | None = typer.Option(None, help="Folder to make (runs/NAME-N)."),
     config: str | None = typer.Option(None, help="A run.toml whose settings hold where no option says otherwise."),
 ) -> None:
-    given = dict(locals())
-    for name in ("out", "config"):
-        del given[name]
-    settings = {**_config(config), **{name: value for name, value in given.items() if value is not None}}
+    given = {name: value for name, value in locals().items() if value is not None}
+    for name in ("out", "config", "resume", "finish", "anyway"):
+        given.pop(name, None)
+    if resume is not None:
+        _resume(resume, given, {"--out": out, "--config": config}, finish=finish, anyway=anyway)
+        return
+    for name, said in (("--finish", finish), ("--anyway", anyway)):
+        if said:
+            raise InputError(f"{name} is for a run that goes on; as in: elman train --resume RUN {name}")
+    settings = {**_config(config), **given}
     for name, example in (("file", "reviews.csv"), ("source", "--from text:review"), ("target", "--to label")):
         if name not in settings:
             words = {"file": "a file", "source": "--from", "target": "--to"}[name]
@@ -131,12 +153,41 @@ def train(
     sides = parse_source(job.source), parse_target(job.target)
     mark = " (experimental: no score of such a model is on record)" if experimental(*sides) else ""
     show.err.print(f"{Path(job.file).name}: {job.source} -> {job.target}{mark}")
-    with show.Watch() as watch:
+    with stoppable(), show.Watch() as watch:
         run = train_job(job, out=out, listener=watch)
-    finish(run, job.file, job.model_dump(exclude_defaults=True))
+    conclude(run, job.file, job.model_dump(exclude_defaults=True))
 
 
-def finish(run: Any, file: str, settings: dict[str, Any]) -> None:
+def _resume(run: str, given: dict[str, Any], others: dict[str, str | None], *, finish: bool, anyway: bool) -> None:
+    for name, value in others.items():
+        if value is not None:
+            raise InputError(f"{name} {value}: a run goes on in its own folder, by its own run.toml; leave {name} out")
+    from elman.run import resume
+    from elman.training.place import SETTINGS, read_settings
+
+    with stoppable(), show.Watch() as watch:
+        made = resume(run, finish=finish, anyway=anyway, listener=watch, **given)
+    settings = read_settings(made.path / SETTINGS, SETTINGS)
+    conclude(made, settings["file"], settings)
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """End a training that was stopped with where it is saved and how it goes on, and a shell's exit code for it."""
+    from elman.training.interrupt import Interrupted
+
+    try:
+        yield
+    except Interrupted as stop:
+        again = show.command("elman", "train", "--resume", stop.path)
+        show.err.print(show.wrap(stop.what))
+        show.err.print(f"Go on:   {again}")
+        if stop.best:
+            show.err.print(f"Finish:  {again} --finish   (keeps epoch {stop.best}, the best so far)")
+        raise typer.Exit(128 + stop.signal) from None
+
+
+def conclude(run: Any, file: str, settings: dict[str, Any]) -> None:
     """The score beside its baselines, one sentence, where everything is, and what to do next."""
     if run.scores is None:
         return
@@ -179,17 +230,6 @@ def _next(run: Any, file: str, settings: dict[str, Any]) -> list[str]:
 
 def _config(path: str | None) -> dict[str, Any]:
     """The settings of a run.toml."""
-    if path is None:
-        return {}
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    try:
-        with open(path, "rb") as file:
-            found: dict[str, Any] = tomllib.load(file)
-    except OSError as error:
-        raise InputError(f"--config {path}: cannot be read ({error.strerror}); give the run.toml of a run") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"--config {path}: not TOML ({error}); give the run.toml of a run") from error
-    return found
+    from elman.training.place import read_settings
+
+    return {} if path is None else read_settings(Path(path), f"--config {path}")

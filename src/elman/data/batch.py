@@ -22,8 +22,11 @@ class Batches(ABC):
     """Whether batches go on from each other, so that the state has to be handed on."""
 
     @abstractmethod
-    def epoch(self, size: int, seed: int, epoch: int) -> Iterator[Batch]:
-        """One pass in the order that (seed, epoch) gives, ``size`` rows at a time."""
+    def epoch(self, size: int, seed: int, epoch: int, first: int = 0) -> Iterator[Batch]:
+        """One pass in the order that (seed, epoch) gives, ``size`` rows at a time, from batch ``first`` on.
+
+        The batches left out are not made, so a training that was broken off goes on at once.
+        """
 
     @abstractmethod
     def in_order(self, size: int) -> Iterator[Batch]:
@@ -61,7 +64,7 @@ class ExampleSet(Batches):
     def count(self, size: int) -> int:
         return -(-len(self) // size)
 
-    def epoch(self, size: int, seed: int, epoch: int) -> Iterator[Batch]:
+    def epoch(self, size: int, seed: int, epoch: int, first: int = 0) -> Iterator[Batch]:
         random = np.random.default_rng((seed, epoch))
         order = random.permutation(len(self))
         # Rows of like length go together: sort within pools of 20 batches, then shuffle the batches.
@@ -69,7 +72,7 @@ class ExampleSet(Batches):
         pools = [order[k : k + 20 * size] for k in range(0, len(order), 20 * size)]
         order = np.concatenate([pool[np.argsort(lengths[pool], kind="stable")] for pool in pools])
         starts = np.arange(0, len(order), size)
-        for start in random.permutation(starts):
+        for start in random.permutation(starts)[first:]:
             yield self.batch(order[start : start + size])
 
     def in_order(self, size: int) -> Iterator[Batch]:
@@ -162,9 +165,9 @@ class WindowSet(Batches):
     def count(self, size: int) -> int:
         return -(-len(self) // size)
 
-    def epoch(self, size: int, seed: int, epoch: int) -> Iterator[Batch]:
+    def epoch(self, size: int, seed: int, epoch: int, first: int = 0) -> Iterator[Batch]:
         order = np.random.default_rng((seed, epoch)).permutation(len(self))
-        for start in range(0, len(order), size):
+        for start in range(first * size, len(order), size):
             yield self._batch(self.starts[order[start : start + size]])
 
     def in_order(self, size: int) -> Iterator[Batch]:
@@ -204,20 +207,20 @@ class StreamSet(Batches):
     def count(self, size: int) -> int:
         return -(-(len(self) // min(size, len(self))) // self.chunk)
 
-    def epoch(self, size: int, seed: int, epoch: int) -> Iterator[Batch]:
+    def epoch(self, size: int, seed: int, epoch: int, first: int = 0) -> Iterator[Batch]:
         # Streams begin at another place every epoch, so that their seams do not stand still.
         rows = min(size, len(self))
         length = len(self) // rows
         shift = int(np.random.default_rng((seed, epoch)).integers(len(self)))
         turned = [torch.roll(part, -shift, 0) for part in (self.inputs, self.targets)]
-        yield from self._streams(turned[0], turned[1], rows, length)
+        yield from self._streams(turned[0], turned[1], rows, length, first)
 
     def in_order(self, size: int) -> Iterator[Batch]:
         # One stream: its state is the whole past, as when the model runs.
         yield from self._streams(self.inputs, self.targets, 1, len(self))
 
-    def _streams(self, inputs: Tensor, targets: Tensor, rows: int, length: int) -> Iterator[Batch]:
+    def _streams(self, inputs: Tensor, targets: Tensor, rows: int, length: int, first: int = 0) -> Iterator[Batch]:
         x, y = (p[: rows * length].unflatten(0, (rows, length)).transpose(0, 1) for p in (inputs, targets))
-        for start in range(0, length, self.chunk):
+        for start in range(first * self.chunk, length, self.chunk):
             stop = min(start + self.chunk, length)
             yield Batch(Ragged(x[start:stop].contiguous()), y[start:stop].contiguous(), goes_on=start > 0)

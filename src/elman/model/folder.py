@@ -2,7 +2,8 @@
 
 ``manifest.json`` lists the size and sha256 of each other file, and its own. The folder is written beside its place,
 flushed to the disk, and renamed, so that a full disk or an interruption leaves what was there before. Should the
-machine stop between the two renames of a replacement, the old folder lies beside its place, as ``.NAME.*.old/kept``.
+machine stop between the two renames of a replacement, the old folder lies beside its place, as ``.NAME.*.old/kept``;
+:func:`clear_leftovers` puts it back.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 
 from elman.core.errors import ModelFileError
 
-__all__ = ["FORMAT", "MANIFEST", "read_folder", "write_folder"]
+__all__ = ["FORMAT", "MANIFEST", "clear_leftovers", "read_folder", "write_file", "write_folder"]
 
 FORMAT = 1
 """The version of the folder's format; a folder of any other is refused."""
@@ -59,6 +60,43 @@ def write_folder(path: Path, files: dict[str, bytes], what: str = "model") -> No
         raise ModelFileError(f"{path}: could not be saved ({error.strerror}){kept}. Make room and try again") from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Put one file in place as a whole: written beside, flushed, renamed over what stands there.
+
+    Raises:
+        OSError: the disk is full or not writable; what stood at ``path`` is untouched.
+    """
+    path = path.absolute()
+    number, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
+    try:
+        with open(number, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+        _flush(path.parent)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def clear_leftovers(parent: Path) -> None:
+    """Clear away what killed writes left in a folder, and put back what they had moved aside.
+
+    Only for a folder in which nobody else writes at that time.
+    """
+    for fresh in parent.glob(".*.new"):
+        if fresh.is_dir():
+            shutil.rmtree(fresh, ignore_errors=True)
+        else:
+            fresh.unlink(missing_ok=True)
+    for aside in parent.glob(".*.old"):
+        place, kept = parent / aside.name[1:].rsplit(".", 2)[0], aside / "kept"
+        if kept.is_dir() and not place.exists():
+            os.rename(kept, place)
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _flush(folder: Path) -> None:

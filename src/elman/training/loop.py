@@ -2,92 +2,27 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from elman.core.errors import ElmanError
-from elman.core.state import detach
 from elman.data.batch import Batches
 from elman.model.network import SequenceModel
-from elman.model.shapes import Batch
+from elman.training.checkpoint import Keeper
+from elman.training.history import Epoch, History, Step
 from elman.training.settings import LoopSettings
+from elman.training.state import TrainingState, settled
 
-__all__ = ["DivergedError", "Epoch", "History", "Step", "fit", "mean_loss"]
+__all__ = ["DivergedError", "Epoch", "History", "Step", "begin", "fit", "go_on", "mean_loss"]
 
 
 class DivergedError(ElmanError):
     """The loss became NaN or infinite."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """What the loop reports after every step: where it is, and how it goes."""
-
-    epoch: int
-    epochs: int
-    step: int
-    steps: int
-    loss: float
-    grad_norm: float
-    rate: float
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One line of the history.
-
-    Attributes:
-        epoch: counted from 1.
-        train_loss: mean over the epoch's steps, with dropout active.
-        valid_loss: mean over the validation part, in evaluation.
-        grad_norm: mean norm of the gradient before clipping.
-        clipped: share of the steps whose gradient was clipped.
-        lr: learning rate at the end of the epoch.
-        seconds: of the epoch, validation included.
-        best: whether the validation loss is the lowest so far.
-    """
-
-    epoch: int
-    train_loss: float
-    valid_loss: float
-    grad_norm: float
-    clipped: float
-    lr: float
-    seconds: float
-    best: bool
-
-
-@dataclass
-class History:
-    """All epochs of a run.
-
-    Attributes:
-        epochs: one line each.
-        limit: how many were allowed.
-        stopped: why there are fewer, in words; empty if there are not.
-        interrupted: whether the user ended it.
-    """
-
-    epochs: list[Epoch] = field(default_factory=list)
-    limit: int = 0
-    stopped: str = ""
-    interrupted: bool = False
-
-    @property
-    def best(self) -> Epoch:
-        """The epoch whose weights were kept."""
-        return min(self.epochs, key=lambda epoch: epoch.valid_loss)
-
-    @property
-    def unfinished(self) -> bool:
-        """Whether the last epoch that was allowed is the best: more of them might have gained more."""
-        return bool(self.epochs) and self.limit == len(self.epochs) == self.best.epoch
 
 
 Listener = Callable[[Step | Epoch], None]
@@ -96,104 +31,137 @@ Listener = Callable[[Step | Epoch], None]
 def fit(
     model: SequenceModel, train: Batches, valid: Batches, settings: LoopSettings, listener: Listener | None = None
 ) -> History:
-    """Train a model in place; it ends with the weights of the epoch that validated best.
-
-    An interrupt (Ctrl-C) ends the training as if it had stopped early; before the end of the first epoch there is
-    nothing to keep, and it goes on to the caller.
+    """Train a model in place, without a folder to save in; it ends with the weights of the epoch that validated best.
 
     Raises:
         DivergedError: the loss is no longer finite; the message says where and what to try.
     """
-    device = torch.device(settings.device)
-    model.to(device)
-    optimiser = _optimiser(model, settings)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, _cosine(train.count(settings.batch) * settings.epochs))
-    history = History(limit=settings.epochs)
-    best: dict[str, Tensor] = {}
-    try:
-        for epoch in range(1, settings.epochs + 1):
-            began = time.monotonic()
-            means = _epoch(model, train, optimiser, schedule, settings, epoch, listener)
-            score = mean_loss(model, valid, settings.batch, device)
-            if not math.isfinite(score):
-                raise DivergedError(_diverged(score, epoch, train.count(settings.batch), settings))
-            better = not history.epochs or score < history.best.valid_loss
-            if better:
-                best = copy.deepcopy(model.state_dict())
-            rate = float(schedule.get_last_lr()[0])
-            line = Epoch(epoch, means[0], score, means[1], means[2], rate, time.monotonic() - began, better)
-            history.epochs.append(line)
-            if listener is not None:
-                listener(line)
-            if epoch - history.best.epoch >= settings.patience:
-                history.stopped = f"no gain for {settings.patience} epochs"
-                break
-    except KeyboardInterrupt:
-        if not history.epochs:
-            raise
-        history.interrupted = True
-        history.stopped = (
-            f"Interrupted in epoch {len(history.epochs) + 1}; the best so far (epoch {history.best.epoch}) is kept"
-        )
-    model.load_state_dict(best)
-    model.eval()
-    return history
+    state = begin(model, settings)
+    go_on(state, train, valid, settings, listener)
+    return state.history
+
+
+def begin(model: SequenceModel, settings: LoopSettings) -> TrainingState:
+    """A training before its first step."""
+    model.to(torch.device(settings.device))
+    return TrainingState(model, _optimiser(model, settings), History(limit=settings.epochs))
+
+
+def go_on(
+    state: TrainingState,
+    train: Batches,
+    valid: Batches,
+    settings: LoopSettings,
+    listener: Listener | None = None,
+    keeper: Keeper | None = None,
+) -> None:
+    """Train to the end from wherever a training stands; its model ends with the weights of the best epoch.
+
+    Args:
+        state: what is trained; at every step boundary it is whole.
+        train: to learn from. valid: to choose the epoch by.
+        settings: the loop's.
+        listener: called after every step and epoch.
+        keeper: saves the state now and then, and stops the training when it is asked to.
+
+    Raises:
+        DivergedError: the loss is no longer finite; the message says where and what to try.
+        Interrupted: the keeper was asked to stop, and has saved the state.
+    """
+    while not state.over:
+        _epoch(state, train, settings, listener, keeper)
+        line = _judged(state, valid, settings, keeper)
+        state.close(line)
+        if listener is not None:
+            listener(line)
+        if line.epoch - state.history.best.epoch >= settings.patience:
+            state.history.stopped = f"no gain for {settings.patience} epochs"
+        if state.history.stopped or state.epoch > settings.epochs:
+            state.end()
+        elif keeper is not None:
+            keeper.look(state)
 
 
 def _epoch(
-    model: SequenceModel,
-    train: Batches,
-    optimiser: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LambdaLR,
-    settings: LoopSettings,
-    epoch: int,
-    listener: Listener | None,
-) -> tuple[float, float, float]:
-    """One pass over the data; means of the loss and of the gradient's norm, and the share of clipped steps."""
-    began, steps = time.monotonic(), train.count(settings.batch)
-    model.train()
-    total, norms, clipped, seen = 0.0, 0.0, 0, 0
-    batches = train.epoch(settings.batch, settings.seed, epoch)
-    for k, (loss, norm) in enumerate(_steps(model, batches, optimiser, settings)):
+    state: TrainingState, train: Batches, settings: LoopSettings, listener: Listener | None, keeper: Keeper | None
+) -> None:
+    """What is left of the epoch under way."""
+    steps, first = train.count(settings.batch), state.step
+    factor = _cosine(steps * settings.epochs)
+    spent, began = state.means.seconds, time.monotonic()
+    state.model.train()
+    _set_rate(state.optimiser, settings.lr * factor(state.taken))
+    for loss, norm in _steps(state, train, settings):
         if not math.isfinite(loss) or not math.isfinite(norm):
-            raise DivergedError(_diverged(loss, epoch, k + 1, settings))
-        schedule.step()
-        total, norms, seen = total + loss, norms + norm, k + 1
-        clipped += bool(settings.clip and norm > settings.clip)
+            raise DivergedError(_diverged(loss, state.epoch, state.step + 1, settings))
+        state.count(loss, norm, clipped=bool(settings.clip and norm > settings.clip))
+        _set_rate(state.optimiser, settings.lr * factor(state.taken))
+        passed = time.monotonic() - began
+        state.means.seconds = spent + passed
         if listener is not None:
-            rate = (k + 1) / max(1e-9, time.monotonic() - began)
-            listener(Step(epoch, settings.epochs, k + 1, steps, total / seen, norm, rate))
-    return total / seen, norms / seen, clipped / seen
+            rate = (state.step - first) / max(1e-9, passed)
+            mean = state.means.loss / state.step
+            listener(Step(state.epoch, settings.epochs, state.step, steps, mean, norm, rate))
+        if keeper is not None:
+            keeper.stepped(state)
+
+
+def _judged(state: TrainingState, valid: Batches, settings: LoopSettings, keeper: Keeper | None) -> Epoch:
+    """The line of the epoch whose steps are done: means over its steps, and the loss on the validation part."""
+    began = time.monotonic()
+    look = None if keeper is None else partial(keeper.look, state)
+    score = mean_loss(state.model, valid, settings.batch, state.device, look)
+    if not math.isfinite(score):
+        raise DivergedError(_diverged(score, state.epoch, state.step, settings))
+    means, steps = state.means, state.step
+    return Epoch(
+        epoch=state.epoch,
+        train_loss=means.loss / steps,
+        valid_loss=score,
+        grad_norm=means.norm / steps,
+        clipped=means.clipped / steps,
+        lr=state.optimiser.param_groups[0]["lr"],
+        seconds=means.seconds + time.monotonic() - began,
+        best=not state.history.epochs or score < state.history.best.valid_loss,
+    )
 
 
 @torch.inference_mode()
-def mean_loss(model: SequenceModel, data: Batches, batch: int, device: torch.device) -> float:
-    """The mean loss over every example or scored step of some data, in evaluation."""
+def mean_loss(
+    model: SequenceModel,
+    data: Batches,
+    batch: int,
+    device: torch.device,
+    between: Callable[[], None] | None = None,
+) -> float:
+    """The mean loss over every example or scored step of some data, in evaluation.
+
+    Args:
+        model: the model. data: the data. batch: rows at once. device: where the model is.
+        between: called after every batch; what it raises ends the evaluation.
+    """
     model.eval()
     total, count, state = 0.0, 0, None
     for part in data.in_order(batch):
         moved = part.to(device)
         loss, state = model(moved.ragged, moved.target, moved.score, state if moved.goes_on else None)
         total, count = total + float(loss.sum()), count + loss.numel()
+        if between is not None:
+            between()
     return total / max(1, count)
 
 
-def _steps(
-    model: SequenceModel,
-    batches: Iterator[Batch],
-    optimiser: torch.optim.Optimizer,
-    settings: LoopSettings,
-) -> Iterator[tuple[float, float]]:
-    """Take one optimiser step a batch; yield its loss and the norm of its gradient before clipping.
+def _steps(state: TrainingState, train: Batches, settings: LoopSettings) -> Iterator[tuple[float, float]]:
+    """Take one optimiser step a batch, from the cursor on; yield its loss and its gradient's norm before clipping.
 
     A step whose gradient is not finite is not taken.
     """
+    model, optimiser = state.model, state.optimiser
     weights = [weight for weight in model.parameters() if weight.requires_grad]
-    state = None
-    for batch in batches:
+    for batch in train.epoch(settings.batch, settings.seed, state.epoch, state.step):
         moved = batch.to(torch.device(settings.device))
-        before = model.trunk.renew(detach(state)) if moved.goes_on else None
-        losses, state = model(moved.ragged, moved.target, moved.score, before)
+        before = model.trunk.renew(state.carried) if moved.goes_on else None
+        losses, after = model(moved.ragged, moved.target, moved.score, before)
         loss = losses.mean()
         objective = loss + settings.l1 * _magnitude(model) if settings.l1 else loss
         optimiser.zero_grad(set_to_none=True)
@@ -201,6 +169,7 @@ def _steps(
         norm = float(nn.utils.clip_grad_norm_(weights, settings.clip or math.inf))
         if math.isfinite(norm):
             optimiser.step()
+        state.carried = settled(after) if train.carries else None
         yield float(loss.detach()), norm
 
 
@@ -215,6 +184,11 @@ def _optimiser(model: SequenceModel, settings: LoopSettings) -> torch.optim.Opti
     vectors = [weight for weight in model.parameters() if weight.dim() <= 1]
     groups = [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=settings.lr, fused=True)
+
+
+def _set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimiser.param_groups:
+        group["lr"] = rate
 
 
 def _cosine(steps: int) -> Callable[[int], float]:
@@ -234,6 +208,6 @@ def _diverged(loss: float, epoch: int, step: int, settings: LoopSettings) -> str
     clip = "" if settings.clip else " and --clip 1"
     return (
         f"the loss or its gradient became {loss if not math.isfinite(loss) else 'infinite'} in epoch {epoch}, step "
-        f"{step}; nothing was saved. Try --lr {settings.lr / 3:.2g}{clip}; if it happens in the first steps, "
+        f"{step}. Try --lr {settings.lr / 3:.2g}{clip}; if it happens in the first steps, "
         "look for extreme values in the data"
     )

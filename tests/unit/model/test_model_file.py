@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import pickle
-import resource
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from full_disk import largest_file
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -169,17 +169,6 @@ def test_a_config_that_says_more_than_it_may_is_refused(make: Make, tmp_path: Pa
 # The disk -----------------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def _largest_file(size: int) -> Iterator[None]:
-    """The kernel refuses to write files beyond a size, as a full disk would."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 @pytest.mark.parametrize("size", [0, 100, 2000])
 def test_a_full_disk_leaves_the_old_model_and_no_litter(make: Make, tmp_path: Path, size: int) -> None:
     small = make("series-label")
@@ -188,13 +177,13 @@ def test_a_full_disk_leaves_the_old_model_and_no_litter(make: Make, tmp_path: Pa
     before = {name: (tmp_path / "m" / name).read_bytes() for name in FILES}
     with (
         pytest.raises(ModelFileError, match=r"File too large.*the model that was there is unchanged.*Make room"),
-        _largest_file(size),
+        largest_file(size),
     ):
         save_model(small.model(hidden=12), tmp_path / "m")
     assert _names(tmp_path) == ["m"]
     assert {name: (tmp_path / "m" / name).read_bytes() for name in FILES} == before
     assert torch.equal(_loss(load_model(tmp_path / "m"), small), _loss(model, small))
-    with pytest.raises(ModelFileError, match="could not be saved"), _largest_file(size):
+    with pytest.raises(ModelFileError, match="could not be saved"), largest_file(size):
         save_model(small.model(hidden=12), tmp_path / "other")
     assert _names(tmp_path) == ["m"]
 
@@ -237,6 +226,31 @@ def test_a_rename_that_fails_brings_the_old_model_back(
     assert len(calls) == 3
     assert _names(tmp_path) == ["m"]
     assert torch.equal(_loss(load_model(tmp_path / "m"), small), _loss(small.model(), small))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows flushes no folders")
+def test_all_is_on_the_disk_before_it_gets_its_name(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[tuple[str, int]] = []
+    flush, move = os.fsync, os.rename
+
+    def fsync(number: int) -> None:
+        done.append(("flushed", os.fstat(number).st_ino))
+        flush(number)
+
+    def rename(source: Path, target: Path) -> None:
+        done.append(("named", os.stat(source).st_ino))
+        move(source, target)
+
+    monkeypatch.setattr("elman.model.folder.os.fsync", fsync)
+    monkeypatch.setattr("elman.model.folder.os.rename", rename)
+    save_model(make("series-label").model(), tmp_path / "m")
+    place = tmp_path / "m"
+    files = {("flushed", os.stat(place / name).st_ino) for name in FILES}
+    folder, parent = os.stat(place).st_ino, os.stat(tmp_path).st_ino
+    assert set(done[:3]) == files
+    assert done[3:] == [("flushed", folder), ("named", folder), ("flushed", parent)]
 
 
 # Cells and functions of one's own -----------------------------------------------------------------------------

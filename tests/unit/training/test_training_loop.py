@@ -244,7 +244,7 @@ def test_dropout_is_on_in_training_and_off_in_validation() -> None:
 
 
 def test_a_loss_that_is_not_finite_ends_the_training_with_what_to_try() -> None:
-    with pytest.raises(DivergedError, match=r"became (nan|inf|infinite) in epoch 1, step [23]; nothing.*--lr 3.3e\+29"):
+    with pytest.raises(DivergedError, match=r"became (nan|inf|infinite) in epoch 1, step [23]. Try --lr 3.3e\+29"):
         fit(_model(), _noise(40, 0), _noise(8, 1), _settings(lr=1e30))
     huge = ExampleSet([torch.full((3, 1), math.inf)] * 8, torch.zeros(8, dtype=torch.int64))
     with pytest.raises(DivergedError, match=r"epoch 1, step 1.*and --clip 1; .*extreme values in the data"):
@@ -272,22 +272,21 @@ def _interrupting(epoch: int) -> Any:
     return interrupt
 
 
-def test_a_run_interrupted_at_once_leaves_nothing_in_the_way(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        _train("series->label:y", tmp_path, listener=_interrupting(1))
-    assert [entry.name for entry in tmp_path.iterdir()] == ["t.jsonl"]
-
-
-def test_a_run_interrupted_later_is_one_that_stopped_early(tmp_path: Path) -> None:
-    run = _train("series->label:y", tmp_path, listener=_interrupting(3))
+def test_a_listener_stops_a_run_as_ctrl_c_does(tmp_path: Path) -> None:
+    for epoch, best in ((1, False), (3, True)):
+        with pytest.raises(elman.Interrupted, match=rf"Stopped in epoch {epoch} after step 1; saved in ") as stopped:
+            _train("series->label:y", tmp_path / str(epoch), listener=_interrupting(epoch))
+        assert bool(stopped.value.best) == best
+        assert ("finish=True" in str(stopped.value)) == best
+        assert stopped.value.path == tmp_path / str(epoch) / "run"
+    run = elman.resume(tmp_path / "3/run", finish=True)
     assert run.history.interrupted
     assert run.history.stopped == run.notes[-1]
-    assert re.fullmatch(r"Interrupted in epoch 3; the best so far \(epoch [12]\) is kept", run.history.stopped)
+    assert re.fullmatch(r"Ended in epoch 3; the best so far \(epoch [12]\) is kept", run.history.stopped)
     assert len(run.history.epochs) == 2
-    again = elman.load(tmp_path / "run").model.state_dict()
+    again = elman.load(tmp_path / "3/run").model.state_dict()
     assert all(torch.equal(weight, again[name]) for name, weight in run.model.state_dict().items())
-    longer = _train("series->label:y", tmp_path / "longer", listener=lambda event: None)
-    assert not longer.history.interrupted
+    assert not elman.resume(tmp_path / "1/run").history.interrupted
 
 
 # Streams carry their state ------------------------------------------------------------------------------------

@@ -1,0 +1,119 @@
+"""What a training is made of, before its first step: data read, settings chosen, a network built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from elman.core.errors import ElmanError, InputError
+from elman.core.plan import Plan, plan
+from elman.data.prepare import Prepared, Request, prepare
+from elman.model.embed import Embed
+from elman.model.file import serialise
+from elman.model.kinds.joined import JoinedIn
+from elman.model.kinds.text import TextIn
+from elman.model.network import Cells, ModelConfig, SequenceModel
+from elman.model.shapes import shape_of
+from elman.training.checkpoint import Every
+from elman.training.defaults import choose_loop, choose_net
+from elman.training.measures import check_metric
+from elman.training.randomness import seed_all
+from elman.training.settings import Job, LoopSettings
+from elman.training.warm import warm_start
+
+__all__ = ["Made", "check_device", "input_size"]
+
+
+@dataclass
+class Made:
+    """What a training is made of, before its first step."""
+
+    job: Job
+    data: Prepared
+    model: SequenceModel
+    loop: LoopSettings
+    plan: Plan | None
+    notes: list[str]
+
+    @classmethod
+    def of(cls, job: Job, cells: Cells | None) -> Made:
+        """Read the data and build the network; a function of the settings and the data alone."""
+        Every.parse(job.save_every)
+        device = check_device(job.device)
+        if job.threads:
+            torch.set_num_threads(job.threads)
+        data = prepare(Request(**{name: getattr(job, name) for name in Request.__dataclass_fields__}))
+        if job.metric:
+            check_metric(job.metric, data.output, data.target.kind)
+        loop = choose_loop(job, data)
+        seed_all(job.seed)
+        model = SequenceModel(_config(job, data), cells)
+        serialise(model)
+        warm_start(model, data.train, data.valid)
+        model.to(device)
+        notes = [*data.notes, _network_in_words(model, data, loop)]
+        # Planned here, not later: trying a cell may draw, and a training that goes on must draw on where it stood.
+        return cls(job, data, model, loop, _plan(model, data, loop, notes), notes)
+
+
+def check_device(name: str) -> torch.device:
+    """The device of a name; ``cpu`` and ``cuda`` only, others are refused with the reason."""
+    kind, _, number = name.partition(":")
+    if name != "cpu" and (kind != "cuda" or not (name == "cuda" or number.isdecimal())):
+        raise InputError(f"--device {name}: only cpu, cuda and cuda:N are offered; use --device cpu")
+    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
+        count = torch.cuda.device_count()
+        seen = f"{count} CUDA devices" if count else "no CUDA device"
+        raise InputError(f"--device {name}: this torch ({torch.__version__}) sees {seen}; use --device cpu")
+    return torch.device(name)
+
+
+def _config(job: Job, data: Prepared) -> ModelConfig:
+    roles = {name: value for name in ("id", "time") if (value := getattr(job, name)) is not None}
+    target = f"future:{data.target.horizon}" if data.target.kind == "future" else data.target.kind
+    return ModelConfig(
+        source="+".join(part.kind for part in data.source),
+        target=target,
+        lookback=data.lookback,
+        roles=roles,
+        metric=job.metric or "",
+        input=data.input,
+        output=data.output,
+        net=choose_net(job, data),
+    )
+
+
+def _network_in_words(model: SequenceModel, data: Prepared, loop: LoopSettings) -> str:
+    net = model.config.net
+    ways = ", both ways" if net.bidirectional else ""
+    readout = "" if net.readout == "every" else f", {net.readout} readout"
+    layers = f"{net.layers} x " if net.layers > 1 else ""
+    unit = {"future": "windows", "next": "pieces" if not data.train.carries else "tokens"}
+    examples = unit.get(data.target.kind, "examples")
+    return (
+        f"{len(data.train):,} {examples} -> {layers}{net.cell} {net.hidden}{ways}{readout}, dropout {net.dropout:g} "
+        f"({shape_of(data.target.kind)}); {loop.epochs} epochs at the most, batch {loop.batch}, lr {loop.lr:g}"
+    )
+
+
+def _plan(model: SequenceModel, data: Prepared, loop: LoopSettings, notes: list[str]) -> Plan | None:
+    """The plan, to be told; what cannot be planned may be trained all the same."""
+    if model.config.net.cell == "feedforward":
+        return None
+    first = next(iter(data.train.in_order(1 if data.train.carries else loop.batch)))
+    try:
+        return plan(model, steps=max(1, first.ragged.steps), batch=loop.batch, input_size=input_size(model))
+    except (ElmanError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError) as error:
+        notes.append(f"there is no plan of the engines: {error}")
+        return None
+
+
+def input_size(model: SequenceModel) -> int | None:
+    """What the recurrent layer reads; of several layers each reads something else."""
+    kind, net = model.config.input, model.config.net
+    if net.layers > 1:
+        return None
+    if isinstance(kind, JoinedIn):
+        return next(stage.width for stage in model.trunk.modules() if isinstance(stage, Embed))
+    return net.embedding if isinstance(kind, TextIn) else kind.width
