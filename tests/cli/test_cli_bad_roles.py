@@ -107,6 +107,7 @@ WORDS: list[tuple[str, str, list[str]]] = [
     ("weight below zero", f"{TAGS} --class-weights x=-2", ["expected balanced, or a positive number a class", "got 'x=-2'"]),
     ("metric of classes", f"{FORECAST} --metric accuracy", ["--metric accuracy: no score of this. There is: mae, rmse"]),
     ("metric otherwise", f"{TAGS} --metric macrof1", ["--metric macrof1: no score of this. Did you mean 'macro_f1'? There is: accuracy, macro_f1, nats"]),
+    ("a budget of no time", f"{FORECAST} --budget 2", ["--budget 2: expected a stretch of time such as 90s, 2m or 1h; as in --budget 2m"]),
     ("both ways ahead", "--from events:kind --to next --id shop --bidirectional", ["read backwards, a model sees what it is to predict; leave --bidirectional out"]),
     ("vectors of numbers", f"{FORECAST} --embedding 8", ["only text and events are embedded; leave --embedding out"]),
     ("parts by column in a forecast", f"{FORECAST} --split region", ["d.csv, line 2, column 'region': 'north' is no part"]),

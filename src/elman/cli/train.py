@@ -105,6 +105,7 @@ def train(
     embedding: int | None = typer.Option(None, help="Width of word or character vectors.", rich_help_panel=NET),
     readout: str | None = typer.Option(None, help="last, mean, max or attention.", rich_help_panel=NET),
     epochs: int | None = typer.Option(None, help="Passes over the data at the most.", rich_help_panel=LOOP),
+    budget: str | None = typer.Option(None, help="Time for training at the most: 90s, 2m, 1h.", rich_help_panel=LOOP),
     batch: int | None = typer.Option(None, help="Rows a step.", rich_help_panel=LOOP),
     lr: float | None = typer.Option(None, help="Learning rate of AdamW.", rich_help_panel=LOOP),
     weight_decay: float | None = typer.Option(None, help="Decoupled decay of matrices (0.01).", rich_help_panel=LOOP),
@@ -203,8 +204,11 @@ def conclude(run: Any, file: str, settings: dict[str, Any]) -> None:
     )
     show.out.print(show.score_table(rows, label))
     show.explain(run.scores)
-    early = bool(run.history.stopped)
+    early = bool(run.history.stopped) and not run.history.spent
     show.out.print(show.wrap(show.verdict(run.scores, run.baselines, set(run.baselines), early=early)))
+    if run.history.spent:
+        done = f"epoch {len(run.history.epochs)} of {run.history.limit} at the most"
+        show.out.print(show.wrap(f"--budget {settings['budget']} ended it in {done}; more time may gain more."))
     if run.history.unfinished:
         limit = run.history.limit
         reached = f"{limit} epoch{'s' if limit > 1 else ''} was reached"

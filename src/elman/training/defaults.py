@@ -10,7 +10,7 @@ from elman.data.prepare import Prepared
 from elman.model.grammar import ONE_ANSWER, PER_STEP
 from elman.model.kinds.joined import JoinedIn
 from elman.model.network import NetConfig
-from elman.training.settings import Job, LoopSettings
+from elman.training.settings import Job, LoopSettings, seconds_in
 
 __all__ = ["choose_loop", "choose_net"]
 
@@ -74,6 +74,7 @@ def choose_loop(job: Job, data: Prepared) -> LoopSettings:
     rate = {"next": 3e-3, "future": 5e-4}.get(kind, 1e-3 if text and kind != "tags" else 3e-3)
     return LoopSettings(
         epochs=job.epochs or epochs,
+        budget=seconds_in(job.budget, "--budget") if job.budget is not None else 0.0,
         batch=batch,
         lr=job.lr or rate,
         weight_decay=job.weight_decay,

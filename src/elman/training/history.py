@@ -57,17 +57,24 @@ class History:
         limit: how many were allowed.
         stopped: why there are fewer, in words; empty if there are not.
         interrupted: whether the user ended it.
+        spent: whether the time that it was given is over.
     """
 
     epochs: list[Epoch] = field(default_factory=list)
     limit: int = 0
     stopped: str = ""
     interrupted: bool = False
+    spent: bool = False
 
     @property
     def best(self) -> Epoch:
         """The epoch whose weights were kept."""
         return min(self.epochs, key=lambda epoch: epoch.valid_loss)
+
+    @property
+    def seconds(self) -> float:
+        """The time of all epochs."""
+        return sum(epoch.seconds for epoch in self.epochs)
 
     @property
     def unfinished(self) -> bool:

@@ -8,10 +8,12 @@ import torch
 
 from elman.core.errors import ElmanError, InputError
 from elman.core.plan import Plan, plan
+from elman.data.batch import ExampleSet, PieceSet, WindowSet
 from elman.data.prepare import Prepared, Request, prepare
 from elman.model.embed import Embed
 from elman.model.file import serialise
 from elman.model.kinds.joined import JoinedIn
+from elman.model.kinds.series import SeriesIn
 from elman.model.kinds.text import TextIn
 from elman.model.network import Cells, ModelConfig, SequenceModel
 from elman.model.shapes import shape_of
@@ -89,12 +91,26 @@ def _network_in_words(model: SequenceModel, data: Prepared, loop: LoopSettings) 
     ways = ", both ways" if net.bidirectional else ""
     readout = "" if net.readout == "every" else f", {net.readout} readout"
     layers = f"{net.layers} x " if net.layers > 1 else ""
-    unit = {"future": "windows", "next": "pieces" if not data.train.carries else "tokens"}
-    examples = unit.get(data.target.kind, "examples")
+    time = f" or {loop.budget:g} s" if loop.budget else ""
     return (
-        f"{len(data.train):,} {examples} -> {layers}{net.cell} {net.hidden}{ways}{readout}, dropout {net.dropout:g} "
-        f"({shape_of(data.target.kind)}); {loop.epochs} epochs at the most, batch {loop.batch}, lr {loop.lr:g}"
+        f"{_data_in_words(data)} -> {layers}{net.cell} {net.hidden}{ways}{readout}, dropout {net.dropout:g} "
+        f"({shape_of(data.target.kind)}); {loop.epochs} epochs{time} at the most, batch {loop.batch}, lr {loop.lr:g}"
     )
+
+
+def _data_in_words(data: Prepared) -> str:
+    """How many examples train, and how many steps and columns each has."""
+    train, kind = data.train, data.input
+    if isinstance(train, WindowSet):
+        return f"{len(train):,} windows of {data.lookback} x {len(kind.columns)}"
+    if not isinstance(train, ExampleSet):
+        return f"{len(train):,} tokens, {kind.width:,} different"
+    lengths = [len(one) for one in train.inputs]
+    steps = f"{min(lengths)} to {max(lengths)}" if min(lengths) < max(lengths) else f"{max(lengths)}"
+    if isinstance(kind, TextIn):
+        return f"{len(train):,} texts of {steps} {'characters' if kind.variant else 'words'}"
+    many = "pieces" if isinstance(train, PieceSet) else "series" if isinstance(kind, SeriesIn) else "sequences"
+    return f"{len(train):,} {many} of {steps} x {len(kind.columns)}"
 
 
 def _plan(model: SequenceModel, data: Prepared, loop: LoopSettings, notes: list[str]) -> Plan | None:

@@ -27,7 +27,7 @@ PLACES = ("threads", "device")
 _NEUTRAL = (*FILES, *PLACES, "save_every")
 """Settings that may change from one session to the next."""
 
-_SAME_ORDER = ("epochs", "lr", "weight_decay", "l1", "clip", "patience", "dropout")
+_SAME_ORDER = ("epochs", "budget", "metric", "lr", "weight_decay", "l1", "clip", "patience", "dropout")
 """Settings whose change leaves the batches of an epoch what they are."""
 
 
@@ -39,7 +39,7 @@ def origin_of(job: Job, config: ModelConfig, loop: LoopSettings, where: dict[str
         where: versions, threads and the like, on which the last digits may depend.
     """
     kinds = {"input": config.input.model_dump(), "output": config.output.model_dump(), "lookback": config.lookback}
-    settings = {**job.model_dump(exclude_none=True), **loop.model_dump(), **config.net.model_dump()}
+    settings = {**loop.model_dump(), **config.net.model_dump(), **job.model_dump(exclude_none=True)}
     made = {
         "data": {name: fingerprint(file) for name in FILES if (file := getattr(job, name)) and Path(file).is_file()},
         "settings": {name: value for name, value in settings.items() if name not in _NEUTRAL},

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 from elman.core.errors import InputError, nearest
 from elman.model.kinds.schema import Schema
 
-__all__ = ["Job", "LoopSettings", "job_from"]
+__all__ = ["Job", "LoopSettings", "job_from", "seconds_in"]
 
 
 class Job(Schema):
@@ -33,6 +33,8 @@ class Job(Schema):
         dropout: from 0 to below 1. embedding: width of token vectors. readout: see NetConfig.
         lookback: steps of history of a forecast.
         epochs: passes over the data at the most. batch: rows a step. lr: learning rate.
+        budget: time for the training at the most, such as ``90s``, ``2m`` or ``1h``. The learning rate falls with it,
+            so that what is learnt is settled when it ends; the last digits then depend on the speed of the machine.
         weight_decay: decoupled decay (AdamW) of all matrices. l1: weight of the sum of their magnitudes.
         clip: largest gradient norm; 0 for none. patience: epochs without gain before stopping.
         seed: of the split, the weights, the order and the masks.
@@ -63,6 +65,7 @@ class Job(Schema):
     readout: Literal["last", "mean", "max", "attention"] | None = None
     lookback: int | None = Field(None, ge=1)
     epochs: int | None = Field(None, ge=1)
+    budget: str | None = None
     batch: int | None = Field(None, ge=1)
     lr: float | None = Field(None, gt=0, le=1e30)
     weight_decay: float = Field(0.01, ge=0)
@@ -104,10 +107,23 @@ def _instead(name: str) -> str:
     return "; leave it out to have it chosen" if known.default is None else f"; leave it out for {known.default}"
 
 
+def seconds_in(text: str, option: str) -> float:
+    """A stretch of time such as ``90s``, ``2m`` or ``1h`` in seconds; raise :class:`InputError` for anything else."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
+    if not found or not float(found[1]):
+        raise InputError(f"{option} {text}: expected a stretch of time such as 90s, 2m or 1h; as in {option} 2m")
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
+
+
 class LoopSettings(Schema):
-    """What the training loop needs; all chosen. See :class:`Job`."""
+    """What the training loop needs; all chosen. See :class:`Job`.
+
+    Attributes:
+        budget: seconds at the most; 0 for as many as it takes.
+    """
 
     epochs: int
+    budget: float = 0.0
     batch: int
     lr: float
     weight_decay: float = 0.01

@@ -69,6 +69,11 @@ class TrainingState:
         """Where the weights are."""
         return next(self.model.parameters()).device
 
+    @property
+    def seconds(self) -> float:
+        """The time spent so far, that of sessions before included."""
+        return self.history.seconds + self.means.seconds
+
     def count(self, loss: float, norm: float, *, clipped: bool) -> None:
         """A step is done."""
         self.means.loss += loss
@@ -116,6 +121,7 @@ class TrainingState:
             "history": [asdict(line) for line in self.history.epochs],
             "stopped": self.history.stopped,
             "interrupted": self.history.interrupted,
+            "spent": self.history.spent,
         }
         return tensors, record
 
@@ -134,6 +140,7 @@ class TrainingState:
         self.means = Means(**record["means"])
         self.history.epochs[:] = [Epoch(**line) for line in record["history"]]
         self.history.stopped, self.history.interrupted = record["stopped"], record["interrupted"]
+        self.history.spent = record["spent"]
         self.carried = self._carried(_unnamed(record["carried"], tensors))
         draw_on((groups["random"], record["random"]), self.device)
 

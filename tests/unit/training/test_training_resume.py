@@ -407,6 +407,10 @@ def test_a_run_killed_before_its_first_checkpoint_begins_again(stopped: Path, tm
         ({"batch": 8}, "batch was 16, is 8"),
         ({"hidden": 5}, "hidden was 4, is 5"),
         ({"split": "0.6,0.2,0.2"}, "split was not set, is 0.6,0.2,0.2"),
+        ({"class_weights": "balanced"}, "class_weights was not set, is balanced"),
+        ({"gaps": "input"}, "gaps was error, is input"),
+        ({"metric": "nats"}, "metric was not set, is nats"),
+        ({"budget": "2m"}, "budget was not set, is 2m"),
     ],
 )
 def test_changed_settings_are_refused(stopped: Path, changed: dict[str, Any], said: str) -> None:
