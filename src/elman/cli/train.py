@@ -152,7 +152,7 @@ def train(
 
     job = job_from(settings)
     sides = parse_source(job.source), parse_target(job.target)
-    mark = " (experimental: no score of such a model is on record)" if experimental(*sides) else ""
+    mark = " (experimental: no score on record)" if experimental(*sides) else ""
     show.err.print(f"{Path(job.file).name}: {job.source} -> {job.target}{mark}")
     with stoppable(), show.Watch() as watch:
         run = train_job(job, out=out, listener=watch)
@@ -198,9 +198,12 @@ def conclude(run: Any, file: str, settings: dict[str, Any]) -> None:
     best = run.history.best
     if run.history.interrupted:
         show.notes([run.history.stopped])
+    show.out.print()
     show.out.print(
-        f"\n{metric} is the {show.unit_of(run.model)}; {run.scores.count:,} scored, none seen in training "
-        f"(epoch {best.epoch} of {len(run.history.epochs)} was best)"
+        show.wrap(
+            f"{metric} is the {show.unit_of(run.model)}; {run.scores.count:,} scored, none seen in training "
+            f"(epoch {best.epoch} of {len(run.history.epochs)} was best)"
+        )
     )
     show.out.print(show.score_table(rows, label))
     show.explain(run.scores)

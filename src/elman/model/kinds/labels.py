@@ -62,7 +62,9 @@ class LabelsOut(Schema):
 
     def encode(self, sets: Sequence[tuple[str, ...]]) -> Tensor:
         """0/1 float32 ``(N, K)``; classes that training never saw have no place in it."""
-        return torch.tensor([[float(name in one) for name in self.classes] for one in sets]).reshape(len(sets), -1)
+        return torch.tensor([[float(name in one) for name in self.classes] for one in sets]).reshape(
+            len(sets), len(self.classes)
+        )
 
     def unseen(self, sets: Sequence[tuple[str, ...]]) -> list[str]:
         """Classes that training never saw, each once, in order."""

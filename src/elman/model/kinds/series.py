@@ -103,7 +103,7 @@ def interpolated(values: Tensor) -> Tensor:
     before = torch.where(before < 0, torch.where(after < 0, before, after), before)
     left, right = _taken(values, before), _taken(values, after)
     now = torch.arange(steps, device=values.device).reshape(-1, *[1] * (values.dim() - 1))
-    share = (now - before) / (after - before).clamp(min=1)
+    share = (now - before).to(values.dtype) / (after - before).clamp(min=1)
     return torch.where(gap, left + (right - left) * share.clamp(0, 1), values)
 
 
