@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 
 from elman.data.read import read
+from elman.run import load
 
 Elman = Callable[..., Any]
 Rows = list[dict[str, Any]]
@@ -196,6 +197,14 @@ def test_clicks_and_the_next_page(elman: Elman) -> None:
     found = _predict(elman, "new.csv")
     assert found.columns[:5] == ["session", "step", "ts", "page", "p"]
     assert found["page"][0] == "d"
+    # In Python sequences may be dictionaries.
+    alike = load("run").predict([{"page": list("abc"), "price": [10.0] * 3}])
+    assert alike["page"][0] == "d"
+    assert alike["p"][0] == pytest.approx(found["p"][0], rel=1e-4)
+    # The settings that a run leaves train it again.
+    assert elman("train", "--config", "run/run.toml", "--out", "again").code == 0
+    weights = [Path(name, "model", "model.safetensors").read_bytes() for name in ("run", "again")]
+    assert weights[0] == weights[1]
 
 
 # A stretch ahead ----------------------------------------------------------------------------------------------
@@ -231,6 +240,11 @@ def test_shops_with_promotions_known_ahead(elman: Elman) -> None:
     wanted = pl.DataFrame(truth).filter(pl.col("ds") >= _day(100))
     assert found["ds"].to_list() == wanted["ds"].cast(pl.String).to_list()
     assert float((found["sales"] - wanted["sales"]).abs().mean()) < 5
+    shop = [row for row in truth if row["shop"] == 0][:18]
+    one = {name: [row[name] for row in shop] for name in ("sales", "promo")} | {"region": "north"}
+    alike = load("run").predict([{**one, "sales": one["sales"][:14]}])
+    assert alike["sales"].to_list() != found["sales"][:4].to_list()
+    assert max(abs(a - b["sales"]) for a, b in zip(alike["sales"], shop[14:], strict=True)) < 12
 
 
 def test_a_forecast_frame_with_three_roles_of_covariates(elman: Elman) -> None:

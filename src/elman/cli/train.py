@@ -88,12 +88,6 @@ def train(
     gaps: str | None = typer.Option(
         None, help="Missing numbers: error, input (told to the model) or interpolate (error).", rich_help_panel=DATA
     ),
-    class_weights: str | None = typer.Option(
-        None, help="balanced, or CLASS=WEIGHT,...: what each counts in training.", rich_help_panel=LOOP
-    ),
-    metric: str | None = typer.Option(
-        None, help="Score to show first: accuracy, macro_f1, micro_f1, exact, mae, rmse ...", rich_help_panel=LOOP
-    ),
     lookback: int | None = typer.Option(None, help="Steps of history a forecast reads.", rich_help_panel=DATA),
     cell: str | None = typer.Option(None, help="gru, lstm, rnn, or feedforward to compare.", rich_help_panel=NET),
     hidden: int | None = typer.Option(None, help="Units a layer.", rich_help_panel=NET),
@@ -112,6 +106,12 @@ def train(
     l1: float | None = typer.Option(None, help="Weight of the sum of magnitudes (0).", rich_help_panel=LOOP),
     clip: float | None = typer.Option(None, help="Largest gradient norm, 0 for none (1).", rich_help_panel=LOOP),
     patience: int | None = typer.Option(None, help="Epochs without gain before stopping.", rich_help_panel=LOOP),
+    class_weights: str | None = typer.Option(
+        None, help="balanced, or CLASS=WEIGHT,...: what each counts in training.", rich_help_panel=LOOP
+    ),
+    metric: str | None = typer.Option(
+        None, help="Score to show first: accuracy, macro_f1, micro_f1, exact, mae, rmse ...", rich_help_panel=LOOP
+    ),
     seed: int | None = typer.Option(None, help="Of split, weights, order and masks (0).", rich_help_panel=LOOP),
     device: str | None = typer.Option(None, help="cpu or cuda (cpu).", rich_help_panel=LOOP),
     threads: int | None = typer.Option(None, help="Threads of torch.", rich_help_panel=LOOP),
