@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -48,10 +49,11 @@ def fresh_steps(seen: Sequence[Examples], ex: Examples, option: str) -> tuple[Ra
     Raises:
         InputError: no step is new.
     """
-    ranges: Ranges = []
-    for k, raw in enumerate(ex.inputs):
-        firsts = [_behind(one, j, ex, k) for one in seen for j in _same_id(one, ex, k)]
-        ranges.append((max(firsts, default=0), len(raw)))
+    firsts = [0] * len(ex)
+    for one in seen:
+        for k, j in _same(one, ex):
+            firsts[k] = max(firsts[k], _behind(one, j, ex, k))
+    ranges = [(first, len(raw)) for first, raw in zip(firsts, ex.inputs, strict=True)]
     old, total = sum(first for first, _ in ranges), sum(last for _, last in ranges)
     if old and old == total:
         raise InputError(
@@ -62,10 +64,12 @@ def fresh_steps(seen: Sequence[Examples], ex: Examples, option: str) -> tuple[Ra
     return ranges, [told] if old else []
 
 
-def _same_id(one: Examples, ex: Examples, k: int) -> list[int]:
+def _same(one: Examples, ex: Examples) -> list[tuple[int, int]]:
+    """Sequences of ``ex`` and those of ``one`` that go by the same name, by number; two files of one need no name."""
     if len(one) == len(ex) == 1:
-        return [0]
-    return [j for j, name in enumerate(one.ids) if name == ex.ids[k]]
+        return [(0, 0)]
+    places = {name: j for j, name in enumerate(one.ids)}
+    return [(k, places[name]) for k, name in enumerate(ex.ids) if name in places]
 
 
 def _behind(one: Examples, j: int, ex: Examples, k: int) -> int:
@@ -97,5 +101,7 @@ def _key(raw: Any) -> Hashable:
     if isinstance(raw, Steps):
         return tuple(_key(one) for one in (*raw.parts, *raw.static))
     if isinstance(raw, np.ndarray):
-        return (raw.shape, raw.tobytes()) if raw.dtype.kind == "f" else (raw.shape, tuple(raw.ravel().tolist()))
+        if raw.dtype.kind == "f":
+            return raw.shape, hashlib.blake2b(raw.tobytes()).digest()
+        return raw.shape, tuple(raw.ravel().tolist())
     return tuple(raw) if isinstance(raw, list) else raw

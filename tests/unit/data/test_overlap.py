@@ -51,6 +51,13 @@ def test_steps_behind_the_first_file_are_fresh(length: int, first: int, count: i
     assert len(told) == (old > 0)
 
 
+def test_one_of_several_series_goes_on_by_its_name() -> None:
+    main, both = _series("d.csv", 0, 5, time="t"), _series("v.csv", 2, 9, time="t")
+    ranges, told = fresh_steps([main], both.subset([1]), "--test")
+    assert ranges == [(3, 7)]
+    assert told == ["--test: 3 of 7 steps stand in the files before it too; they are history, and not scored"]
+
+
 def test_other_values_at_the_same_times_are_another_series() -> None:
     main, other = _series("d.csv", 0, 9, time="t"), _series("v.csv", 3, 12, shift=0.25, time="t")
     assert fresh_steps([main], other, "--test") == ([(0, 9), (0, 9)], [])
