@@ -214,6 +214,13 @@ def test_missing_values_may_be_an_input(elman: Elman) -> None:
     assert elman("predict", "o", "d.csv", "--out", "p.csv").code == 0
 
 
+def test_a_budget_that_ends_a_training_is_told(elman: Elman) -> None:
+    said = elman("train", "d.csv", *FORECAST.split(), "--hidden", "4", "--budget", "0.0001s", "--out", "o")
+    assert "epochs or 0.0001 s at the most" in _told(said)
+    assert "--budget 0.0001s ended it in epoch 1 of" in said.out
+    assert "more time may gain more." in " ".join(said.out.split())
+
+
 # Prediction ---------------------------------------------------------------------------------------------------
 
 

@@ -40,7 +40,9 @@ def names(table: Table, column_names: tuple[str, ...], option: str, *, gaps: boo
         if not gaps:
             found[:, place] = words(table, name, option)
             continue
-        missing = is_missing(column(table, name, option)).to_numpy()
+        series = column(table, name, option)
+        empty = series.cast(pl.String).str.strip_chars() == "" if is_text(series.dtype) else is_missing(series)
+        missing = (is_missing(series) | empty).to_numpy()
         present = _rows(table, ~missing)
         if present.frame.height:
             found[~missing, place] = words(present, name, option)
