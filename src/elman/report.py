@@ -103,7 +103,8 @@ def _pictures(run: Run, data: Prepared) -> Iterator[tuple[str, Callable[[], str]
     )
     out, scores = run.model.config.output, run.scores
     if isinstance(out, LabelOut) and scores is not None and scores.confusion is not None:
-        title = f"{scores.count} test examples, accuracy {scores.values['accuracy']:.3f}"
+        title = f"{scores.count} test {'steps' if run.model.readout is None else 'examples'}, accuracy "
+        title += f"{scores.values['accuracy']:.3f}"
         yield "confusion.svg", partial(pictures.confusion, scores.confusion, out.classes, title=title)
     shown = example(run, data)
     if shown is not None and isinstance(out, NumberOut) and scores is not None and scores.by_step is not None:
@@ -169,9 +170,11 @@ def example(run: Run, data: Prepared) -> Example | None:
     device = next(run.model.parameters()).device
     found = quantiles(run.model, last.to(device).ragged)[0, :, 0].cpu().numpy()
     scale, mean = out.scale[0], out.mean[0]
-    history = last.ragged.values[:, 0, out.anchors[0]].numpy().astype(np.float64)
+    history = last.ragged.values[: judged.lookback, 0, out.anchors[0]].numpy().astype(np.float64)
     season = baselines.season_of(data.train.longest(out.anchors[0]), len(history))
     actual = last.target[0, :, 0].numpy()
+    if np.isnan(actual).any():
+        return None
     role = run.model.config.roles.get("id")
     series = f", {role} '{judged.last_name}'" if role else ""
     return Example(history * scale + mean, found * scale + mean, actual * scale + mean, season, out.columns[0], series)

@@ -85,7 +85,7 @@ class Run:
     notes: list[str] = field(default_factory=list)
 
     def predict(self, data: str | Path | list[Any], *, id: str | None = None, time: str | None = None) -> pl.DataFrame:
-        """Predict a file, or a list of sequences (texts, or arrays ``[T, C]``).
+        """Predict a file, or a list of sequences (texts, arrays ``[T, C]``, or dictionaries of columns).
 
         Args:
             data: the file's name, or the sequences.
@@ -93,9 +93,10 @@ class Run:
             time: column of each row's time; None takes that of the training.
 
         Returns:
-            A polars frame: for labels ``id``, ``label`` and a probability a class; for numbers ``id``, the
-            value and its 80 % interval (``_low``, ``_high``), for forecasts one row a step ahead, with its
-            time. Columns of ids and times are called as in the training file.
+            A polars frame: for a label ``id``, ``label`` and a probability a class; for several ``labels`` (with
+            ``|`` between) and a probability a class; for numbers ``id``, the value and its 80 % interval (``_low``,
+            ``_high``), for forecasts one row a step ahead, with its time; for tags and series one row a step; for the
+            event that follows the three likeliest. Columns of ids and times are called as in the training file.
 
         Warns:
             UserWarning: words or characters that training never saw, counted.
@@ -319,7 +320,7 @@ def _judge(made: Made, state: TrainingState, path: Path) -> Run:
     calibrate(model, data.valid, 256, device)
     judged = data.valid if data.test is None else data.test
     scores = score(model, judged, 256, device)
-    baselines = baseline_scores(model.config.output, data.train, judged)
+    baselines = baseline_scores(model.config, data.train, judged)
     run = Run(model, path, scores, baselines, state.history, made.notes)
     save_model(model, path / "model")
     report.draw(run, data)

@@ -17,11 +17,11 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from elman.model.kinds.label import LabelOut
-from elman.model.kinds.number import NumberOut
+from elman.model.grammar import parse_target
+from elman.model.kinds.text import TokenOut
 from elman.model.network import SequenceModel
 from elman.training.loop import Epoch, Step
-from elman.training.scores import METRICS, Scores
+from elman.training.measures import METRICS, Scores, metrics_of
 
 if TYPE_CHECKING:
     from elman.run import Started
@@ -100,10 +100,24 @@ def _program() -> list[str]:
 
 def unit_of(model: SequenceModel) -> str:
     """What the headline metric of a model is measured in, in words."""
-    out = model.config.output
-    if isinstance(out, LabelOut):
-        return "share of right answers"
-    return "mean absolute error, in standard deviations" if isinstance(out, NumberOut) else "cross-entropy of a token"
+    metric = model.config.metric or metrics_of(model.config.output, parse_target(model.config.target).kind)[0]
+    if metric == "nats":
+        return (
+            "cross-entropy of a token" if isinstance(model.config.output, TokenOut) else "mean of -log p of what came"
+        )
+    return _UNITS[metric]
+
+
+_UNITS = {
+    "accuracy": "share of right answers",
+    "macro_f1": "F1 (of precision and recall), the mean over classes",
+    "micro_f1": "F1 (of precision and recall) of all decisions together",
+    "exact": "share of examples whose classes are all right",
+    "top3": "share whose truth is among the three likeliest",
+    "mae": "mean absolute error, in standard deviations",
+    "rmse": "root of the mean squared error, in standard deviations",
+}
+"""What the metrics that may be shown first are, in words."""
 
 
 _COLUMNS = {"coverage": "in 80 %"}
@@ -112,6 +126,8 @@ _COLUMNS = {"coverage": "in 80 %"}
 _EXPLAINED = {
     "coverage": "in 80 %: the share of what came that lay inside the 80 % interval; 0.8 is right",
     "nats": "nats: the mean of -log p of what came",
+    "macro_f1": "macro f1: the mean over classes of 2 precision recall / (precision + recall)",
+    "top3": "top3: the share whose truth is among the three likeliest",
 }
 """A line for each score whose name does not say what it is."""
 

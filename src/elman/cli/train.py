@@ -11,10 +11,21 @@ import typer
 
 from elman.cli import show
 from elman.core.errors import InputError
+from elman.model.grammar import PAIRS, experimental, parse_source, parse_target
 
 __all__ = ["conclude", "register", "stoppable"]
 
-_EXAMPLES = """
+
+def _listed(*, recorded: bool) -> str:
+    """The pairs with a score on record, or without, by what is read."""
+    found: dict[str, list[str]] = {}
+    for (source, target), score in PAIRS.items():
+        if bool(score) == recorded:
+            found.setdefault(source, []).append(target)
+    return "; ".join(f"{source} to {', '.join(targets)}" for source, targets in found.items())
+
+
+_EXAMPLES = f"""
 Train a model on a file of sequences.
 
 [bold]--from[/bold] says what is read, [bold]--to[/bold] what is predicted; the shape of the network follows.
@@ -22,18 +33,30 @@ Train a model on a file of sequences.
 \b
   elman train reviews.csv --from text:review --to label:sentiment
   elman train machines.csv --from series:temp,load --to label:fault --id unit
+  elman train ecg.jsonl --from series:lead --to labels:findings
+  elman train news.jsonl --from text:words --to tags:upos
   elman train demand.csv --from series:load --to future:24 --time date
-  elman train houses.jsonl --from series:visits --to number:price
+  elman train shops.parquet --from series:sales --to future:28 --id shop \\
+              --time day --known promo --static region
+  elman train clicks.csv --from events:page+series:price --to next:page \\
+              --id session --time ts
+  elman train houses.jsonl --from series:visits --to number:price,days
   elman train book.txt --from text.char --to next
 
 \b
 to read:     series\\[:COLUMN,...]   text\\[:COLUMN]   text.char\\[:COLUMN]
-to predict:  label\\[:COLUMN]   number\\[:COLUMN,...]
-             next\\[:COLUMN,...]   future:STEPS\\[:COLUMN,...]
+             events\\[:COLUMN,...]   several, side by side: events:a+series:b
+one answer:  label\\[:COLUMN]   labels\\[:COLUMN,...]   number\\[:COLUMN,...]
+one a step:  tags\\[:COLUMN]   series:COLUMN,...   next\\[:COLUMN]
+a stretch:   future:STEPS\\[:COLUMN,...]
 
-Files: CSV, TSV, JSONL, Parquet, .ts, .conllu, .conll and plain .txt, each also with .gz; folders with \
-metadata.csv; several plain texts, aligned. With --id all rows of one id are one sequence. What you do not say is \
-chosen from the data, and told. A folder that exists is never overwritten.
+A score is on record for {_listed(recorded=True)}. All others are experimental: {_listed(recorded=False)}, and \
+several parts at once.
+
+labels are a list, words with | between, or one 0/1 column each. Files: CSV, TSV, JSONL, Parquet, .ts, .conllu, .conll \
+and plain .txt, each also with .gz; folders with metadata.csv; several plain texts, aligned. With --id all rows of one \
+id are one sequence, and no part of a split divides it, but by time in forecasts. What you do not say is chosen from \
+the data, and told. A folder that exists is never overwritten.
 
 A training is saved as it goes. Ctrl-C (or SIGTERM) saves it and ends; after that, or after a crash, it goes on by \
 [bold]elman train --resume RUN[/bold] to the very same result, or ends with its best epoch by [bold]--finish[/bold].
@@ -58,6 +81,15 @@ def train(
     ),
     valid: str | None = typer.Option(None, help="File for validation.", rich_help_panel=DATA),
     test: str | None = typer.Option(None, help="File for the final test.", rich_help_panel=DATA),
+    known: str | None = typer.Option(
+        None, help="Columns known ahead of a forecast; rows with them alone may follow.", rich_help_panel=DATA
+    ),
+    static: str | None = typer.Option(
+        None, help="Columns constant in a sequence, read beside every step.", rich_help_panel=DATA
+    ),
+    gaps: str | None = typer.Option(
+        None, help="Missing numbers: error, input (told to the model) or interpolate (error).", rich_help_panel=DATA
+    ),
     lookback: int | None = typer.Option(None, help="Steps of history a forecast reads.", rich_help_panel=DATA),
     cell: str | None = typer.Option(None, help="gru, lstm, rnn, or feedforward to compare.", rich_help_panel=NET),
     hidden: int | None = typer.Option(None, help="Units a layer.", rich_help_panel=NET),
@@ -68,6 +100,7 @@ def train(
     embedding: int | None = typer.Option(None, help="Width of word or character vectors.", rich_help_panel=NET),
     readout: str | None = typer.Option(None, help="last, mean, max or attention.", rich_help_panel=NET),
     epochs: int | None = typer.Option(None, help="Passes over the data at the most.", rich_help_panel=LOOP),
+    budget: str | None = typer.Option(None, help="Time for training at the most: 90s, 2m, 1h.", rich_help_panel=LOOP),
     batch: int | None = typer.Option(None, help="Rows a batch.", rich_help_panel=LOOP),
     batch_tokens: int | None = typer.Option(
         None, help="Instead: words, characters or rows of series a batch.", rich_help_panel=LOOP
@@ -85,6 +118,12 @@ def train(
         None, help="A step that is not finite: stop, or skip and count (stop).", rich_help_panel=LOOP
     ),
     patience: int | None = typer.Option(None, help="Epochs without gain before stopping.", rich_help_panel=LOOP),
+    class_weights: str | None = typer.Option(
+        None, help="balanced, or CLASS=WEIGHT,...: what each counts in training.", rich_help_panel=LOOP
+    ),
+    metric: str | None = typer.Option(
+        None, help="Score to show first: accuracy, macro_f1, micro_f1, exact, mae, rmse ...", rich_help_panel=LOOP
+    ),
     seed: int | None = typer.Option(None, help="Of split, weights, order and masks (0).", rich_help_panel=LOOP),
     device: str | None = typer.Option(None, help="cpu or cuda (cpu).", rich_help_panel=LOOP),
     threads: int | None = typer.Option(None, help="Threads of torch.", rich_help_panel=LOOP),
@@ -154,7 +193,9 @@ def train(
     from elman.training.settings import job_from
 
     job = job_from(settings)
-    show.err.print(f"{Path(job.file).name}: {job.source} -> {job.target}")
+    sides = parse_source(job.source), parse_target(job.target)
+    mark = " (experimental: no score on record)" if experimental(*sides) else ""
+    show.err.print(f"{Path(job.file).name}: {job.source} -> {job.target}{mark}")
     with stoppable(), show.Watch() as watch:
         run = train_job(job, out=out, listener=watch)
     conclude(run, job.file, job.model_dump(exclude_defaults=True))
@@ -198,14 +239,20 @@ def conclude(run: Any, file: str, settings: dict[str, Any]) -> None:
     metric = next(iter(run.scores.values))
     best = run.history.best
     show.notes([*run.history.ending, *([run.history.stopped] if run.history.interrupted else [])])
+    show.out.print()
     show.out.print(
-        f"\n{metric} is the {show.unit_of(run.model)}; {run.scores.count:,} scored, none seen in training "
-        f"(epoch {best.epoch} of {len(run.history.epochs)} was best)"
+        show.wrap(
+            f"{metric} is the {show.unit_of(run.model)}; {run.scores.count:,} scored, none seen in training "
+            f"(epoch {best.epoch} of {len(run.history.epochs)} was best)"
+        )
     )
     show.out.print(show.score_table(rows, label))
     show.explain(run.scores)
-    early = bool(run.history.stopped)
+    early = bool(run.history.stopped) and not run.history.spent
     show.out.print(show.wrap(show.verdict(run.scores, run.baselines, set(run.baselines), early=early)))
+    if run.history.spent:
+        done = f"epoch {len(run.history.epochs)} of {run.history.limit} at the most"
+        show.out.print(show.wrap(f"--budget {settings['budget']} ended it in {done}; more time may gain more."))
     if run.history.unfinished:
         limit = run.history.limit
         reached = f"{limit} epoch{'s' if limit > 1 else ''} was reached"

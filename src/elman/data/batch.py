@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -96,14 +96,18 @@ class PieceSet(ExampleSet):
     """Pieces of long sequences, for training (truncated backpropagation through time).
 
     Args:
-        whole: the sequences, every step of which counts; kept as :attr:`whole`.
+        whole: the sequences; kept as :attr:`whole`.
         size: steps of a piece at the most.
     """
 
     def __init__(self, whole: ExampleSet, size: int) -> None:
         self.whole = whole
-        inputs = [piece for sequence in whole.inputs for piece in sequence.split(size)]
-        super().__init__(inputs, [piece for sequence in whole.targets for piece in sequence.split(size)])
+        inputs, targets = _cut(whole.inputs, size), _cut(whole.targets, size)
+        super().__init__(inputs, targets, None if whole.scores is None else _cut(whole.scores, size))
+
+
+def _cut(sequences: Iterable[Tensor], size: int) -> list[Tensor]:
+    return [piece for sequence in sequences for piece in sequence.split(size)]
 
 
 class TokenBatches(Batches):
@@ -166,14 +170,18 @@ def in_batches(data: Batches, tokens: int | None) -> Batches:
 class WindowSet(Batches):
     """Windows of long series: L steps of history, H steps to forecast.
 
+    Where something is known ahead, H steps stand behind the history in which that alone stands, all else being 0.
+
     Args:
-        inputs: encoded series, ``[T_i, D]`` each.
+        inputs: encoded series, ``[T_i, D]`` each; gaps are NaN.
         targets: the columns to forecast, encoded, ``[T_i, C]`` each.
         ranges: first and last step (exclusive) that may be forecast, one pair a series; history may reach
             back before it.
         lookback: L.
         horizon: H.
         names: of the series, for people.
+        ahead: the places of D that are known ahead.
+        fill: closes the gaps of histories ``(L, B, D)``, from what stands in each.
     """
 
     def __init__(
@@ -184,13 +192,16 @@ class WindowSet(Batches):
         lookback: int,
         horizon: int,
         names: Sequence[str] = (),
+        *,
+        ahead: Sequence[int] = (),
+        fill: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
-        self.lookback, self.horizon = lookback, horizon
+        self.lookback, self.horizon, self.ahead, self._fill = lookback, horizon, list(ahead), fill
         lengths = [len(series) for series in inputs]
         offsets = np.cumsum([0, *lengths[:-1]])
         self.inputs, self.targets = torch.cat(list(inputs)), torch.cat(list(targets))
         starts = [
-            np.arange(max(first, lookback), last - horizon + 1) + offset
+            np.arange(max(first, self.lookback), last - self.horizon + 1) + offset
             for (first, last), offset in zip(ranges, offsets, strict=True)
         ]
         self.starts = np.concatenate(starts) if starts else np.zeros(0, dtype=np.int64)
@@ -203,7 +214,9 @@ class WindowSet(Batches):
     def longest(self, channel: int) -> np.ndarray:
         """One input channel of the series whose range ends last, up to that end and no further, float64."""
         first, last = self._longest
-        return self.inputs[first:last, channel].numpy().astype(np.float64)
+        series = self.inputs[first:last]
+        whole = series if self._fill is None else self._fill(series)
+        return whole[:, channel].numpy().astype(np.float64)
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -223,6 +236,13 @@ class WindowSet(Batches):
     def _batch(self, starts: np.ndarray) -> Batch:
         first = torch.from_numpy(starts)
         history = self.inputs[torch.arange(-self.lookback, 0)[:, None] + first]
+        if self._fill is not None:
+            history = self._fill(history)
+        if self.ahead:
+            known = self.inputs[torch.arange(self.horizon)[:, None] + first][..., self.ahead]
+            behind = known.new_zeros(self.horizon, len(starts), self.inputs.shape[1])
+            behind[..., self.ahead] = known
+            history = torch.cat([history, behind])
         return Batch(Ragged(history), self.targets[first[:, None] + torch.arange(self.horizon)])
 
 

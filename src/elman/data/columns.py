@@ -19,12 +19,16 @@ __all__ = [
     "is_number",
     "is_text",
     "numbers",
+    "refuse_slips",
     "refuse_values",
     "texts",
     "time_form",
     "times",
     "words",
 ]
+
+_SLIPS = 0.1
+"""The largest share of words in a column of numbers that are slips; where there are more, it holds names."""
 
 _DAY_INTS = (17000101, 22001231)
 """Integers in this range may be days written as YYYYMMDD."""
@@ -74,9 +78,15 @@ def refuse_values(
     names: Iterable[str],
     values: NDArray[np.float64],
     lines: NDArray[np.int64],
+    option: str,
+    *,
+    gaps: bool = False,
 ) -> None:
-    """Raise :class:`DataError` for the first NaN or infinity in ``values`` [rows, C] from ``lines``."""
-    bad = ~np.isfinite(values)
+    """Raise :class:`DataError` for the first NaN or infinity in ``values`` [rows, C] from ``lines``.
+
+    With ``gaps`` a NaN is no fault. ``option`` says what the values are for, and so what can be done.
+    """
+    bad = np.isinf(values) if gaps else ~np.isfinite(values)
     if not bad.any():
         return
     row, place = (int(found[0]) for found in np.nonzero(bad))
@@ -91,25 +101,48 @@ def refuse_values(
         )
     fill = paste(table.file, ".fill_nan(None).fill_null(strategy='forward').fill_null(strategy='backward')", "filled")
     raise DataError(
-        "the value is missing, and missing values are not supported yet. Drop such rows with "
-        f".drop_nulls({name!r}), or fill each with the value before it: {fill}",
+        f"{_missing(option)}drop such rows with .drop_nulls({name!r}), or fill each with the value before it: {fill}",
         file=table.file,
         row=int(lines[row]),
         column=name,
     )
 
 
-def numbers(table: Table, names: tuple[str, ...], option: str) -> NDArray[np.float64]:
-    """Return the columns as float64 [rows, C].
+def _missing(option: str) -> str:
+    """What to say of a missing number; --gaps closes what is read or follows at every step, and nothing else."""
+    if option not in ("--from series", "--to series", "--to next", "--to future"):
+        return f"{option} needs a value in every row, but here it is missing; fill it in, "
+    told = " (where it is missing is told to the model)" if option == "--from series" else ""
+    other = "" if option == "--to next" else " or --gaps interpolate"
+    return f"the value is missing. Write --gaps input{told}{other}; or "
+
+
+def numbers(table: Table, names: tuple[str, ...], option: str, *, gaps: bool = False) -> NDArray[np.float64]:
+    """Return the columns as float64 [rows, C]; with ``gaps`` a value that is missing is NaN.
 
     Raises:
-        DataError: a column is absent or not numeric, or a value is text, missing or infinite.
+        DataError: a column is absent or not numeric, or a value is text, infinite or (without ``gaps``) missing.
     """
     stacked = np.empty((table.frame.height, len(names)), dtype=np.float64)
     for place, name in enumerate(names):
         stacked[:, place] = _floats(table, column(table, name, option), option).to_numpy()
-    refuse_values(table, names, stacked, table.lines)
+    refuse_values(table, names, stacked, table.lines, option, gaps=gaps)
     return stacked
+
+
+def refuse_slips(table: Table, name: str, option: str) -> None:
+    """Raise :class:`DataError` for a column of numbers but for a few words, which would be taken for names."""
+    cells = table.frame.get_column(name).cast(pl.String).str.strip_chars().drop_nulls()
+    slips = cells.filter(cells.cast(pl.Float64, strict=False).is_null())
+    if 0 < len(slips) <= _SLIPS * len(cells):
+        row = int((table.frame.get_column(name).cast(pl.String).str.strip_chars() == slips[0]).arg_max() or 0)
+        raise DataError(
+            f"{option}: here is '{slips[0]}', but nearly all others are numbers; correct it, or where all are names "
+            "write them as words, such as n1",
+            file=table.file,
+            row=int(table.lines[row]),
+            column=name,
+        )
 
 
 def _floats(table: Table, series: pl.Series, option: str) -> pl.Series:
@@ -227,7 +260,7 @@ def times(table: Table, name: str) -> NDArray[np.datetime64] | NDArray[np.float6
     if series.dtype.is_integer() and _looks_like_days(series):
         return _days(table, series)
     values: NDArray[np.float64] = series.cast(pl.Float64).to_numpy()
-    refuse_values(table, [name], values[:, None], table.lines)
+    refuse_values(table, [name], values[:, None], table.lines, "--time")
     return values
 
 

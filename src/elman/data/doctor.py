@@ -31,7 +31,7 @@ def examine(ex: Examples, source: Part, target: Part) -> list[str]:
     refuse_absurd(ex, source, target)
     if target.kind in ("number", "next", "future") and ex.targets:
         _refuse_constant(ex, target)
-    return _gaps(ex) if target.kind in ("next", "future") else []
+    return [*_gaps(ex), *_paces(ex)] if target.kind in ("next", "future") else []
 
 
 def refuse_absurd(ex: Examples, source: Part, target: Part) -> None:
@@ -103,7 +103,7 @@ def _gaps(ex: Examples) -> list[str]:
         if len(gaps) < FEWEST:
             continue
         usual = float(np.median(gaps))
-        wide = np.flatnonzero(gaps > 2.5 * usual)
+        wide = np.flatnonzero(gaps > 1.75 * usual)
         even = float((np.abs(gaps - usual) <= 0.25 * usual).mean())
         if not wide.size or wide.size > RARE * len(gaps) or even < EVEN:
             continue
@@ -116,6 +116,20 @@ def _gaps(ex: Examples) -> list[str]:
         return []
     more = f" ({count} such gaps)" if count > 1 else ""
     return [f"{told}{more}; a forecast takes a gap for one step"]
+
+
+def _paces(ex: Examples) -> list[str]:
+    """A sentence on series of different pace, such as days and weeks, in one file."""
+    found: dict[str, float] = {}
+    for name, times in zip(ex.ids, ex.times or [], strict=False):
+        if len(times) > FEWEST:
+            found[name] = float(np.median(np.diff(times).astype(np.float64)))
+    if not found or max(found.values()) < 1.75 * min(found.values()):
+        return []
+    dates = (ex.times or [])[0].dtype.kind == "M"
+    fast, slow = min(found, key=found.__getitem__), max(found, key=found.__getitem__)
+    least, most = (span(found[name], dates) for name in (fast, slow))
+    return [f"--time: lines are {least} apart in '{fast}', {most} in '{slow}'; a step is one line, whatever its time"]
 
 
 def span(size: float, dates: bool) -> str:

@@ -1,4 +1,4 @@
-"""Encoded data from examples: whole sequences, forecast windows, what comes next."""
+"""Encoded data from examples: whole sequences, steps, forecast windows, texts."""
 
 from __future__ import annotations
 
@@ -10,26 +10,33 @@ from torch import Tensor
 
 from elman.core.errors import DataError
 from elman.data.batch import ExampleSet, PieceSet, StreamSet, WindowSet
+from elman.data.fit import Input
 from elman.data.roles import Examples
+from elman.model.kinds.joined import JoinedIn
 from elman.model.kinds.label import LabelOut
+from elman.model.kinds.labels import LabelsOut
 from elman.model.kinds.number import NumberOut
 from elman.model.kinds.series import SeriesIn
 from elman.model.kinds.text import TextIn
 
-__all__ = ["encode_examples", "encode_windows", "next_tokens", "next_values", "pieces", "stream"]
+__all__ = ["encode_examples", "encode_steps", "encode_windows", "next_tokens", "pieces", "stream"]
 
 _CHUNK = 64
 """Steps of a training piece where a long sequence is cut (truncated backpropagation through time)."""
 
+Ranges = Sequence[tuple[int, int]]
+
 
 def encode_examples(
-    kind: SeriesIn | TextIn, output: LabelOut | NumberOut, ex: Examples, *, seen: bool = True
+    kind: Input, output: LabelOut | LabelsOut | NumberOut, ex: Examples, *, seen: bool = True
 ) -> ExampleSet:
-    """Encode whole sequences with one target each; a label that training never saw is an error."""
+    """Encode whole sequences with one target each; a label that training never saw is an error if ``seen``."""
     inputs = [kind.encode(raw) for raw in ex.inputs]
     targets = ex.targets or []
     if isinstance(output, NumberOut):
         return ExampleSet(inputs, output.encode(np.stack(targets)).unsqueeze(1))
+    if isinstance(output, LabelsOut):
+        return ExampleSet(inputs, output.encode(targets))
     numbers = output.encode(targets)
     unseen = (numbers < 0).nonzero().flatten().tolist()
     if unseen and seen:
@@ -47,32 +54,46 @@ def encode_examples(
 
 
 def encode_windows(
-    kind: SeriesIn,
-    output: NumberOut,
-    ex: Examples,
-    lookback: int,
-    ranges: Sequence[tuple[int, int]] | None = None,
+    kind: SeriesIn | JoinedIn, output: NumberOut, ex: Examples, lookback: int, ranges: Ranges | None = None
 ) -> WindowSet:
-    """Encode series for forecasting; without ranges every step that has enough history is forecast."""
-    inputs = [kind.encode(series) for series in ex.inputs]
+    """Encode series for forecasting; without ranges every step that has enough history is forecast.
+
+    Gaps are left open: every window closes its own, from nothing behind its end.
+    """
+    inputs = [kind.encode(series, fill=False) for series in ex.inputs]
     targets = [output.encode(series) for series in ex.targets or []]
     spans = ranges or [(0, len(series)) for series in inputs]
-    return WindowSet(inputs, targets, spans, lookback, output.horizon, ex.ids)
+    ahead = kind.ahead if isinstance(kind, JoinedIn) else []
+    return WindowSet(inputs, targets, spans, lookback, output.horizon, ex.ids, ahead=ahead, fill=kind.fill)
 
 
-def next_values(
-    kind: SeriesIn, output: NumberOut, ex: Examples, ranges: Sequence[tuple[int, int]] | None = None
+def encode_steps(
+    kind: Input, output: LabelOut | NumberOut, ex: Examples, ranges: Ranges | None = None, *, shift: int
 ) -> ExampleSet:
-    """Encode series and, for every step, the values one step later; only steps within the ranges count."""
+    """Encode sequences with a target at every step; only steps within the ranges count.
+
+    Args:
+        kind, output: as fit.
+        ex: with targets.
+        ranges: first and last step (exclusive) that counts, one pair a sequence; None for all.
+        shift: 0 where the target is beside its step, 1 where it is that of the step behind.
+    """
     inputs, targets, scores = [], [], []
     for k, (raw, wanted) in enumerate(zip(ex.inputs, ex.targets or [], strict=True)):
         first, last = (0, len(raw)) if ranges is None else ranges[k]
-        if last - max(first, 1) < 1:
+        if last - max(first, shift) < 1:
             continue
-        inputs.append(kind.encode(raw)[: last - 1])
-        targets.append(output.encode(wanted)[1:last].unsqueeze(1))
-        scores.append(torch.arange(1, last) >= first)
+        goal = output.encode(wanted[shift:last])
+        missing = goal.isnan().all(-1) if isinstance(output, NumberOut) else _none(wanted[shift:last])
+        # What lies behind the last step that counts is not even read.
+        inputs.append(kind.encode(raw[: last - shift]))
+        targets.append(goal.unsqueeze(1) if isinstance(output, NumberOut) else goal)
+        scores.append((torch.arange(shift, last) >= first) & ~missing)
     return ExampleSet(inputs, targets, scores)
+
+
+def _none(names: np.ndarray) -> Tensor:
+    return torch.tensor([name is None for name in names])
 
 
 def pieces(whole: ExampleSet) -> PieceSet:

@@ -132,7 +132,7 @@ def constant(
     other = np.flatnonzero(ordered != first[owner])
     if other.size:
         row, start = int(groups.order[other[0]]), int(groups.firsts[owner[other[0]]])
-        instead = _instead(table, name, option)
+        instead = instead_of(table, name, option)
         raise DataError(
             f"{option} must be constant within one id, but it is '{values[row]}' here and "
             f"'{values[start]}' in line {table.lines[start]}; {instead}",
@@ -143,9 +143,18 @@ def constant(
     return first
 
 
-def _instead(table: Table, name: str, option: str) -> str:
+def instead_of(table: Table, name: str, option: str) -> str:
+    """What to write where a column changes within an id, but must not."""
     if option == "--split":
         return "give every row of an id the same part, or cut by time: --split 0.9"
+    if option == "--static":
+        return f"what changes from step to step is read: --from ...+{_kind(table, name)}:{name}"
+    if option == "--to labels":
+        return "correct it, or name an --id whose rows share it"
     if table.frame.schema[name].is_numeric():
-        return f"for a value at every step write --to next:{name} or --to future:24:{name}"
-    return "correct it, or name an --id whose rows share it"
+        return f"for a value at every step write --to series:{name}, --to next:{name} or --to future:24:{name}"
+    return f"correct it, name an --id whose rows share it, or predict one a step: --to tags:{name}"
+
+
+def _kind(table: Table, name: str) -> str:
+    return "series" if table.frame.schema[name].is_numeric() else "events"

@@ -49,11 +49,12 @@ def _leaf(dtype: pl.DataType) -> tuple[pl.DataType, int]:
     return dtype, depth
 
 
-def sequences(table: Table, names: tuple[str, ...], option: str) -> list[NDArray[np.float64]]:
+def sequences(table: Table, names: tuple[str, ...], option: str, *, gaps: bool = False) -> list[NDArray[np.float64]]:
     """Return one float64 [T, C] a row.
 
     One column may hold numbers [T] or rows of numbers [T][C]; several columns hold numbers [T] each, as long
-    as one another in every row, and stand side by side. An empty list is a sequence of length zero.
+    as one another in every row, and stand side by side. An empty list is a sequence of length zero. With ``gaps``
+    a missing value is NaN.
 
     Raises:
         DataError: a list is missing, as a whole or a value of it, is not of numbers, or differs in length.
@@ -67,7 +68,7 @@ def sequences(table: Table, names: tuple[str, ...], option: str) -> list[NDArray
         flat, lengths = _side_by_side(table, series, option)
     owner = np.repeat(np.arange(len(lengths)), lengths)
     labels = names if flat.shape[1] == len(names) else names * flat.shape[1]
-    refuse_values(table, labels, flat, table.lines[owner])
+    refuse_values(table, labels, flat, table.lines[owner], option, gaps=gaps)
     ends = np.cumsum(lengths).tolist()
     return [flat[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
 

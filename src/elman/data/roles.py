@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from elman.core.errors import DataError, InputError, nearest
-from elman.data.choose import Choice, choose
-from elman.data.columns import column, is_missing, numbers, texts, time_form, times, words
+from elman.data.choose import Choice, choose, fixed_parts, flat
+from elman.data.columns import column, is_missing, time_form, times, words
 from elman.data.groups import Groups, by_id, check_order, constant
-from elman.data.lists import sequences
+from elman.data.inputs import Tail, read_inputs
 from elman.data.read import Table
-from elman.model.grammar import Part
+from elman.data.targets import read_targets
+from elman.model.grammar import ONE_ANSWER, Part
+from elman.model.kinds.series import Gaps
 
-__all__ = ["PARTS", "Examples", "Roles", "assemble"]
+__all__ = ["PARTS", "Examples", "Roles", "assemble", "names_of"]
 
 PARTS = {
     "train": "train",
@@ -32,6 +35,10 @@ PARTS = {
 """Words of a split column, in small letters, and the part each means."""
 
 
+Named = tuple[str, ...] | tuple[Part, ...]
+"""Columns by name, or as the parts that they were in training."""
+
+
 @dataclass(frozen=True)
 class Roles:
     """Columns with a role of their own, by name; ``None`` where there is none.
@@ -40,11 +47,27 @@ class Roles:
         id: rows of one value form one sequence.
         time: the time of each row.
         split: the part (train, valid, test) of each row's example.
+        known: what is known ahead of a forecast; its rows may go on behind the last value that is read.
+        static: what is constant within a sequence; it stands beside every step.
+        gaps: what a missing value of a series is.
     """
 
     id: str | None = None
     time: str | None = None
     split: str | None = None
+    known: Named = ()
+    static: Named = ()
+    gaps: Gaps = "error"
+
+
+def names_of(text: str | None, option: str) -> tuple[str, ...]:
+    """The columns that ``A,B`` names; raise :class:`InputError` for an empty or repeated name."""
+    if text is None:
+        return ()
+    found = tuple(name.strip() for name in text.split(","))
+    if "" in found or len(set(found)) < len(found):
+        raise InputError(f"{option} {text}: expected names of columns, each once, with a comma between: {option} A,B")
+    return found
 
 
 @dataclass
@@ -52,9 +75,11 @@ class Examples:
     """Sequences and what is to be learnt from them, before any encoding.
 
     Attributes:
-        inputs: of a series float64 [T, C], of a text str; one per example.
-        targets: of a label str, of numbers float64 [C], of next and future float64 [T, C]; ``None`` for a
-            text that continues itself, and where the target is not in the file.
+        inputs: one per example: of a series float64 [T, C], of a text str (or its words, where it has one a step);
+            of several parts, events, or with what is known or constant :class:`~elman.model.kinds.joined.Steps`.
+        targets: of a label str, of labels their names, of numbers float64 [C], of next, series and future float64
+            [T, C], of tags and of events that follow names [T]; ``None`` for a text that continues itself, and where
+            the target is not in the file.
         ids: the id, or the row's line as text when no column is the id.
         times: datetime64[us] or float64 [rows] per example; ``None`` without a time column.
         where: file and line of each example's first row.
@@ -64,6 +89,7 @@ class Examples:
         target_columns: the columns read to.
         notes: sentences on the choices that were made for the user.
         form: how the file writes its times (see :func:`elman.data.columns.time_form`).
+        choice: the parts of both sides; ``None`` where examples come from no table.
     """
 
     inputs: list[Any]
@@ -77,6 +103,7 @@ class Examples:
     target_columns: tuple[str, ...]
     notes: list[str]
     form: str = ""
+    choice: Choice | None = None
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -84,7 +111,8 @@ class Examples:
     def subset(self, indices: Iterable[int]) -> Examples:
         """Return the examples at ``indices``, in that order; their values are shared, not copied."""
         chosen = [int(index) for index in indices]
-        return Examples(
+        return replace(
+            self,
             inputs=[self.inputs[index] for index in chosen],
             targets=None if self.targets is None else [self.targets[index] for index in chosen],
             ids=[self.ids[index] for index in chosen],
@@ -92,25 +120,24 @@ class Examples:
             where=[self.where[index] for index in chosen],
             steps=[self.steps[index] for index in chosen],
             split=None if self.split is None else [self.split[index] for index in chosen],
-            columns=self.columns,
-            target_columns=self.target_columns,
             notes=list(self.notes),
-            form=self.form,
         )
 
 
-def assemble(table: Table, source: Part, target: Part, roles: Roles, *, need_target: bool = True) -> Examples:
+def assemble(
+    table: Table, source: tuple[Part, ...], target: Part, roles: Roles, *, need_target: bool = True
+) -> Examples:
     """Form examples from the rows of a table.
 
     With an id, rows of one id form one sequence, in the order of the file; ids in order of first appearance.
     Without one, each row is an example if the source is a text or a column of lists; otherwise the whole
     table is one sequence. In a ``.ts`` table ``id`` and ``step`` are the id and the time unless others are
-    named.
+    named. Rows behind the last value of the source in which only what is known ahead stands are no steps.
 
     Args:
         table: the table.
-        source: the one part of ``--from``: ``series`` or ``text``.
-        target: ``--to``: ``label``, ``number``, ``next`` or ``future``.
+        source: the parts of ``--from``.
+        target: ``--to``.
         roles: columns with other roles.
         need_target: whether a target that is absent or incomplete is an error (training) or leaves
             ``targets`` at ``None`` (prediction).
@@ -122,14 +149,19 @@ def assemble(table: Table, source: Part, target: Part, roles: Roles, *, need_tar
     """
     roles = _roles_of_ts(table, roles)
     taken = _taken(table, roles)
-    choice = choose(table, source, target, taken, need_target=need_target)
-    groups, ids = _groups(table, source, target, roles, choice)
+    fixed = (
+        fixed_parts(table, roles.known, "--known", roles.id),
+        fixed_parts(table, roles.static, "--static", roles.id),
+    )
+    choice = choose(table, source, target, taken, fixed=fixed, need_target=need_target)
+    table, tail = _without_tail(table, choice, roles)
+    groups, ids = _groups(table, choice, roles)
     clock = None if roles.time is None else times(table, roles.time)
     if clock is not None and roles.time is not None:
         check_order(table, groups, clock, roles.time, roles.id)
     notes = list(choice.notes)
-    inputs, steps = _inputs(table, source, choice, groups, notes)
-    targets = _targets(table, inputs, target, choice, groups, need_target, notes)
+    inputs, steps = read_inputs(table, choice, groups, tail.of(ids) if tail else None, roles.gaps, notes)
+    targets = read_targets(table, inputs, choice, groups, notes, gaps=roles.gaps != "error", need=need_target)
     return Examples(
         inputs=inputs,
         targets=targets,
@@ -139,22 +171,25 @@ def assemble(table: Table, source: Part, target: Part, roles: Roles, *, need_tar
         steps=steps,
         split=None if roles.split is None else _split(table, roles.split, groups),
         columns=choice.columns,
-        target_columns=choice.target_columns,
+        target_columns=choice.target.columns,
         notes=notes,
         form="" if roles.time is None else time_form(table, roles.time),
+        choice=choice,
     )
 
 
 def _roles_of_ts(table: Table, roles: Roles) -> Roles:
     if not table.file.lower().removesuffix(".gz").endswith(".ts"):
         return roles
-    return Roles(id=roles.id or "id", time=roles.time or "step", split=roles.split)
+    return replace(roles, id=roles.id or "id", time=roles.time or "step")
 
 
 def _taken(table: Table, roles: Roles) -> dict[str, str]:
     taken: dict[str, str] = {}
-    for option, name in (("--id", roles.id), ("--time", roles.time), ("--split", roles.split)):
-        if name is None:
+    single = [("--id", roles.id), ("--time", roles.time), ("--split", roles.split)]
+    many = [("--known", name) for name in flat(roles.known)] + [("--static", name) for name in flat(roles.static)]
+    for option, name in (*single, *many):
+        if name is None or (option == "--static" and name == roles.id):
             continue
         column(table, name, option)
         if name in taken:
@@ -165,8 +200,33 @@ def _taken(table: Table, roles: Roles) -> dict[str, str]:
     return taken
 
 
-def _groups(table: Table, source: Part, target: Part, roles: Roles, choice: Choice) -> tuple[Groups, list[str]]:
-    height = table.frame.height
+def _without_tail(table: Table, choice: Choice, roles: Roles) -> tuple[Table, Tail | None]:
+    """The table without the rows that only say what is known ahead, and these."""
+    if not choice.known or choice.lists:
+        return table, None
+    read = [name for part in choice.source if part.kind == "series" for name in part.columns]
+    read += [name for name in choice.target.columns if name not in read]
+    missing = np.all([is_missing(table.frame.get_column(name)).to_numpy() for name in read], axis=0)
+    owner = np.zeros(len(missing), dtype=np.int64)
+    if roles.id is not None:
+        owner = np.unique(np.array(words(table, roles.id, "--id"), dtype=np.str_), return_inverse=True)[1]
+    last = np.full(int(owner.max(initial=0)) + 1, -1)
+    np.maximum.at(last, owner[~missing], np.flatnonzero(~missing))
+    behind = np.arange(len(missing)) > last[owner]
+    main, rest = _rows(table, ~behind), _rows(table, behind)
+    if not main.frame.height:
+        raise DataError(f"no row has a value of {', '.join(read)}; give the history too", file=table.file)
+    return main, Tail(rest, words(rest, roles.id, "--id") if roles.id else None)
+
+
+def _rows(table: Table, keep: NDArray[np.bool_]) -> Table:
+    mask = pl.Series(keep)
+    spelt = {name: cells.filter(mask) for name, cells in table.spelt.items()}
+    return Table(table.frame.filter(mask), table.file, table.lines[keep], spelt)
+
+
+def _groups(table: Table, choice: Choice, roles: Roles) -> tuple[Groups, list[str]]:
+    height, target = table.frame.height, choice.target
     each = Groups(np.arange(height), np.arange(height + 1))
     if choice.lists and roles.time is not None:
         raise InputError(
@@ -179,14 +239,19 @@ def _groups(table: Table, source: Part, target: Part, roles: Roles, choice: Choi
         if choice.lists and len(ids) < height:
             raise _id_twice(table, roles.id, groups)
         return groups, ids
-    if choice.lists or source.kind == "text":
+    of_text = all(part.kind == "text" for part in choice.source) and target.kind not in ("tags", "series")
+    if choice.lists or of_text or (choice.source[0].kind == "text" and target.kind in ONE_ANSWER):
         return each, [str(line) for line in table.lines.tolist()]
-    if target.kind in ("label", "number"):
-        free = [name for name in table.frame.columns if name not in (*choice.columns, *choice.target_columns)]
+    if target.kind in ONE_ANSWER or choice.source[0].kind == "text":
+        free = [name for name in table.frame.columns if name not in (*choice.columns, *target.columns)]
+        alone = (
+            "(Without --id the whole table is one sequence: for that, --to next or --to future:24.)"
+            if target.kind in ONE_ANSWER
+            else "(Or give each text as a list of words in one row, in a JSONL or Parquet file.)"
+        )
         raise DataError(
             f"--to {target.kind} needs to know which rows form one sequence; name the column that tells "
-            f"them apart: --id {free[0] if free else 'COLUMN'}. (Without --id the whole table is one "
-            "sequence: for that, --to next or --to future:24.)",
+            f"them apart: --id {free[0] if free else 'COLUMN'}. {alone}",
             file=table.file,
         )
     return Groups(np.arange(height), np.array([0, height])), [str(table.lines[0])]
@@ -202,85 +267,6 @@ def _id_twice(table: Table, name: str, groups: Groups) -> DataError:
         row=int(table.lines[second]),
         column=name,
     )
-
-
-def _inputs(
-    table: Table, source: Part, choice: Choice, groups: Groups, notes: list[str]
-) -> tuple[list[Any], list[NDArray[np.int64]]]:
-    steps: list[NDArray[np.int64]] = groups.cut(table.lines)
-    option = f"--from {source.kind}"
-    inputs: list[Any]
-    if choice.lists:
-        inputs = sequences(table, choice.columns, option)
-        # Ids are distinct here, so examples stand in the order of the rows.
-        steps = [np.full(len(one), line, dtype=np.int64) for one, line in zip(inputs, table.lines, strict=True)]
-    elif source.kind == "series":
-        return groups.cut(numbers(table, choice.columns, option)), steps
-    else:
-        inputs = _joined(texts(table, choice.columns[0], option), groups, notes)
-        if choice.columns[0] in table.spelt:
-            name = choice.columns[0]
-            notes.append(f"{option}: all cells of {name} are numbers, read as text; as numbers: --from series:{name}")
-    _note_empty(table, inputs, groups, option, notes)
-    return inputs, steps
-
-
-def _note_empty(table: Table, inputs: list[Any], groups: Groups, option: str, notes: list[str]) -> None:
-    empty = [place for place, one in enumerate(inputs) if not len(one)]
-    if empty:
-        noun = "sequence is" if len(empty) == 1 else "sequences are"
-        first = int(table.lines[groups.firsts[empty[0]]])
-        notes.append(f"{option}: {len(empty)} {noun} empty (length zero), the first in line {first}")
-
-
-def _joined(rows: list[str], groups: Groups, notes: list[str]) -> list[str]:
-    """Return the text of each example; rows of one id are lines of one text."""
-    if len(groups.order) == len(groups.starts) - 1:
-        return [rows[row] for row in groups.order.tolist()]
-    notes.append("--id: the rows of one id are joined, as lines of one text")
-    return ["\n".join(rows[row] for row in one.tolist()) for one in groups.cut(np.arange(len(rows)))]
-
-
-def _targets(
-    table: Table,
-    inputs: list[Any],
-    target: Part,
-    choice: Choice,
-    groups: Groups,
-    need_target: bool,
-    notes: list[str],
-) -> list[Any] | None:
-    names, option = choice.target_columns, f"--to {target.kind}"
-    if not names:
-        return None
-    gaps = [name for name in names if is_missing(table.frame.get_column(name)).any()]
-    if gaps and not need_target:
-        notes.append(f"{option}: values are missing in {', '.join(gaps)}, so there is nothing to compare with")
-        return None
-    if target.kind == "label":
-        return list(constant(table, words(table, names[0], option), names[0], option, groups))
-    if target.kind == "number":
-        values = numbers(table, names, option)
-        parts = [constant(table, values[:, place], name, option, groups) for place, name in enumerate(names)]
-        return list(np.stack(parts, axis=1))
-    if choice.lists:
-        goals = sequences(table, names, option)
-        _check_lengths(table, choice, inputs, goals, option)
-        return goals
-    return groups.cut(numbers(table, names, option))
-
-
-def _check_lengths(
-    table: Table, choice: Choice, inputs: list[Any], goals: list[NDArray[np.float64]], option: str
-) -> None:
-    for line, one, goal in zip(table.lines.tolist(), inputs, goals, strict=True):
-        if len(one) != len(goal):
-            raise DataError(
-                f"{option} has {len(goal)} steps, but {choice.columns[0]} has {len(one)}; make them equal",
-                file=table.file,
-                row=line,
-                column=choice.target_columns[0],
-            )
 
 
 def _split(table: Table, name: str, groups: Groups) -> list[str]:

@@ -9,17 +9,28 @@ from elman.core.errors import InputError
 from elman.core.ragged import Ragged
 from elman.core.state import State
 from elman.model.kinds.label import LabelHead
+from elman.model.kinds.labels import LabelsHead
 from elman.model.kinds.number import LEVELS, NumberHead, NumberOut
 from elman.model.network import SequenceModel
 
-__all__ = ["chances", "margin_of", "next_quantiles", "quantiles"]
+__all__ = ["chances", "margin_of", "next_quantiles", "quantiles", "step_chances"]
 
 
 def chances(model: SequenceModel, ragged: Ragged) -> Tensor:
-    """Probabilities of the classes, ``(B, K)``."""
+    """Probabilities of the classes, ``(B, K)``: they sum to 1 for one label, each stands alone for several."""
+    if isinstance(model.head, LabelsHead):
+        return torch.sigmoid(model.answer(ragged))
     if not isinstance(model.head, LabelHead):
         raise InputError("this model predicts no label")
     return torch.softmax(model.answer(ragged), dim=-1)
+
+
+def step_chances(model: SequenceModel, ragged: Ragged, state: State = None) -> tuple[Tensor, State]:
+    """Probabilities of the classes at every step, ``(T, B, K)``, and the state behind the last."""
+    if not isinstance(model.head, LabelHead):
+        raise InputError("this model predicts no label")
+    logits, state = model.answers(ragged, state)
+    return torch.softmax(logits, dim=-1), state
 
 
 def quantiles(model: SequenceModel, ragged: Ragged, *, widened: bool = True) -> Tensor:
@@ -36,7 +47,7 @@ def quantiles(model: SequenceModel, ragged: Ragged, *, widened: bool = True) -> 
 
 
 def next_quantiles(model: SequenceModel, ragged: Ragged, state: State = None) -> tuple[Tensor, State]:
-    """Quantiles of the value after every step, ``(T, B, C, Q)``, and the state; see :func:`quantiles`."""
+    """Quantiles of the value at (or after) every step, ``(T, B, C, Q)``, and the state; see :func:`quantiles`."""
     _check(model)
     raw, state = model.answers(ragged, state)
     found = raw.sort(dim=-1).values

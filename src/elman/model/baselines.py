@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["Ridge", "bigram_nats", "drift", "last_value", "majority", "season_of", "seasonal_naive"]
+__all__ = ["Lookup", "Ridge", "bigram_nats", "drift", "last_value", "majority", "season_of", "seasonal_naive"]
 
 
 _CUSTOMARY = {4, 7, 12, 24, 48, 52, 96, 144, 168, 288, 336, 365}
@@ -76,21 +76,55 @@ class Ridge:
     what is forecast is no part of the history (``anchored=False``), which then may hold several series, flattened.
     """
 
-    def __init__(self, history: np.ndarray, future: np.ndarray, penalty: float = 1.0, *, anchored: bool = True) -> None:
+    def __init__(
+        self,
+        history: np.ndarray,
+        future: np.ndarray,
+        penalty: float = 1.0,
+        *,
+        anchored: bool = True,
+        known: np.ndarray | None = None,
+    ) -> None:
         self._anchored = anchored
-        x, level = self._features(history)
+        x, level = self._features(history, known)
         gram = x.T @ x + penalty * np.eye(x.shape[1])
         self._weights = np.linalg.solve(gram, x.T @ (future - level))
 
-    def predict(self, history: np.ndarray) -> np.ndarray:
-        """``[N, L]`` to ``[N, H]``."""
-        x, level = self._features(history)
+    def predict(self, history: np.ndarray, known: np.ndarray | None = None) -> np.ndarray:
+        """``[N, L]``, and ``[N, K]`` known of what is to come where the fit had it, to ``[N, H]``."""
+        x, level = self._features(history, known)
         forecast: np.ndarray = x @ self._weights + level
         return forecast
 
-    def _features(self, history: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _features(self, history: np.ndarray, known: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         level = history[:, -1:] if self._anchored else np.zeros((len(history), 1))
-        return np.concatenate([history - level, np.ones((len(history), 1))], axis=1), level
+        beside = np.zeros((len(history), 0)) if known is None else known
+        return np.concatenate([history - level, np.ones((len(history), 1)), beside], axis=1), level
+
+
+class Lookup:
+    """A class given one key, from counts: the class of a word, the page that follows a page.
+
+    ::
+
+        p(y | key) = (n(key, y) + 2 p(y)) / (n(key) + 2)         p(y) the share of y, one more counted of each
+    """
+
+    def __init__(self, keys: np.ndarray, classes: np.ndarray, size: int) -> None:
+        once = np.bincount(classes, minlength=size) + 1.0
+        self._single = once / once.sum()
+        self._counts: dict[int, np.ndarray] = {}
+        order = np.argsort(keys, kind="stable")
+        cuts = np.flatnonzero(np.diff(keys[order])) + 1
+        for same in np.split(order, cuts) if len(order) else []:
+            self._counts[int(keys[same[0]])] = np.bincount(classes[same], minlength=size)
+
+    def chances(self, keys: np.ndarray) -> np.ndarray:
+        """``[N]`` keys to ``[N, K]``."""
+        none = np.zeros_like(self._single)
+        counts = np.stack([self._counts.get(int(key), none) for key in keys]) if len(keys) else none[None][:0]
+        found: np.ndarray = (counts + 2.0 * self._single) / (counts.sum(1, keepdims=True) + 2.0)
+        return found
 
 
 def bigram_nats(train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray], size: int) -> float:

@@ -2,7 +2,7 @@
 
 ::
 
-    SIDE = PART[+PART...]      PART = KIND[.VARIANT][:COLUMN,...]       text.char:review   series:load,temp
+    SIDE = PART[+PART...]      PART = KIND[.VARIANT][:COLUMN,...]       text.char:review   series:load,temp+events:day
     targets also: next[:COLUMN,...]   future:H[:COLUMN,...]
 
 This file knows words only: no data, no tensors.
@@ -10,30 +10,69 @@ This file knows words only: no data, no tensors.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from elman.core.errors import InputError, nearest
 
-__all__ = ["SOURCES", "TARGETS", "Part", "check_pair", "parse_source", "parse_target"]
+__all__ = [
+    "ONE_ANSWER",
+    "PAIRS",
+    "PER_STEP",
+    "SOURCES",
+    "TARGETS",
+    "Part",
+    "check_pair",
+    "experimental",
+    "parse_source",
+    "parse_target",
+]
 
-SOURCES: dict[str, tuple[str, ...]] = {"series": ("",), "text": ("", "char")}
+SOURCES: dict[str, tuple[str, ...]] = {"series": ("",), "text": ("", "char"), "events": ("",)}
 """Kinds that can be read from, with their variants (the first is the default)."""
 
-TARGETS: dict[str, tuple[str, ...]] = {"label": ("",), "number": ("",), "next": ("",), "future": ("",)}
+ONE_ANSWER = ("label", "labels", "number")
+"""Targets with one answer a sequence."""
+
+PER_STEP = ("tags", "series", "next")
+"""Targets with one answer a step."""
+
+TARGETS: dict[str, tuple[str, ...]] = dict.fromkeys((*ONE_ANSWER, *PER_STEP, "future"), ("",))
 """Kinds and relations that can be read to, with their variants."""
 
-_LEGAL = {
-    ("series", "label"),
-    ("series", "number"),
-    ("series", "next"),
-    ("series", "future"),
-    ("text", "label"),
-    ("text", "number"),
-    ("text", "next"),
+PAIRS: dict[tuple[str, str], str] = {
+    ("series", "label"): "JapaneseVowels",
+    ("series", "labels"): "",
+    ("series", "number"): "",
+    ("series", "tags"): "",
+    ("series", "series"): "",
+    ("series", "next"): "",
+    ("series", "future"): "ETTh1",
+    ("text", "label"): "rt_polarity",
+    ("text", "labels"): "",
+    ("text", "number"): "",
+    ("text", "tags"): "",
+    ("text", "next"): "tiny_shakespeare",
+    ("events", "label"): "",
+    ("events", "labels"): "",
+    ("events", "number"): "",
+    ("events", "tags"): "",
+    ("events", "series"): "",
+    ("events", "next"): "",
 }
+"""Every legal pair, with the data set on which a score is on record; without one it is experimental."""
+
 _WHY_NOT = {
     ("text", "future"): "text has no numbers to forecast; use --to next to continue a text",
+    ("text", "series"): "text has no number at every step; use --to number for one a text",
+    ("events", "future"): "events alone have no numbers to forecast; add them, as in --from events:a+series:b",
 }
+
+_LATER = {
+    "text": "text is no target yet: a text can be continued (--to next), labelled or tagged, not translated",
+    "events": "say which: those that follow (--to next:COLUMN), or one a step beside the input (--to tags:COLUMN)",
+}
+"""Kinds that are read but not predicted under their own name, and what to write."""
 
 
 @dataclass(frozen=True)
@@ -61,29 +100,60 @@ class Part:
             fields.append(",".join(self.columns))
         return ":".join(fields)
 
+    def of(self, columns: Sequence[str]) -> Part:
+        """The same with other columns."""
+        return replace(self, columns=tuple(columns))
+
 
 def parse_source(text: str) -> tuple[Part, ...]:
     """Read the ``--from`` side; raise :class:`InputError` for unknown words."""
-    return tuple(_part(word.strip(), "--from", SOURCES) for word in text.split("+"))
+    parts = tuple(_part(word.strip(), "--from", SOURCES) for word in text.split("+"))
+    for kind in ("series", "events"):
+        same = [part for part in parts if part.kind == kind]
+        if len(same) > 1:
+            names = ",".join(name for part in same for name in part.columns)
+            raise InputError(f"--from {text}: {kind} stands there twice; write its columns together: {kind}:{names}")
+    named = [name for part in parts for name in part.columns]
+    twice = next((name for name in named if named.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"--from {text}: the column '{twice}' is read twice; leave it out of one part")
+    return parts
 
 
 def parse_target(text: str) -> Part:
     """Read the ``--to`` side; raise :class:`InputError` for unknown words."""
     if "+" in text:
         raise InputError(f"--to {text}: one target at a time; write --to {text.split('+')[0]}")
+    kind = text.strip().partition(":")[0].partition(".")[0]
+    if kind in _LATER:
+        raise InputError(f"--to {text}: {_LATER[kind]}. Known: {', '.join(TARGETS)}")
     return _part(text.strip(), "--to", TARGETS)
 
 
 def check_pair(source: tuple[Part, ...], target: Part) -> None:
-    """Refuse, with the reason, pairs of kinds that no model here can learn."""
-    if len(source) > 1:
-        joined = "+".join(str(part) for part in source)
-        raise InputError(f"--from {joined}: several parts on one side are not supported yet; write --from {source[0]}")
-    kind = source[0].kind
-    if (kind, target.kind) not in _LEGAL:
-        why = _WHY_NOT.get((kind, target.kind), "no model here joins these two")
-        legal = ", ".join(to for of, to in sorted(_LEGAL) if of == kind)
-        raise InputError(f"--from {kind} --to {target.kind}: {why}. From {kind} there is: --to {legal}")
+    """Refuse, with the reason, pairs of kinds that no model here can learn.
+
+    Every part must be legal with the target; in a forecast one part of numbers is enough.
+    """
+    kinds = [part.kind for part in source]
+    side = "+".join(map(str, source))
+    if target.kind == "next" and "text" in kinds and len(kinds) > 1:
+        raise InputError(
+            f"--from {side} --to next: a text is continued by itself alone; write --from text --to next, or name its "
+            "words as events: --from events:COLUMN+..."
+        )
+    if target.kind == "future" and "series" in kinds:
+        kinds = [kind for kind in kinds if kind != "events"]
+    for kind in kinds:
+        if (kind, target.kind) not in PAIRS:
+            why = _WHY_NOT.get((kind, target.kind), "no model here joins these two")
+            legal = ", ".join(to for of, to in PAIRS if of == kind)
+            raise InputError(f"--from {kind} --to {target.kind}: {why}. From {kind} there is: --to {legal}")
+
+
+def experimental(source: tuple[Part, ...], target: Part) -> bool:
+    """Whether no score of such a model is on record: so it is of several parts, and of some pairs."""
+    return len(source) > 1 or not PAIRS.get((source[0].kind, target.kind))
 
 
 def _part(word: str, side: str, known: dict[str, tuple[str, ...]]) -> Part:

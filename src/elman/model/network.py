@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Annotated, Literal
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -21,8 +22,12 @@ from elman.core.layers.words import WordDropout
 from elman.core.ragged import Ragged
 from elman.core.stage import PerStep, Stage
 from elman.core.state import State
+from elman.model.ahead import Ahead
+from elman.model.embed import Embed
 from elman.model.feedforward import FeedForward
+from elman.model.kinds.joined import JoinedIn
 from elman.model.kinds.label import LabelHead, LabelOut
+from elman.model.kinds.labels import LabelsHead, LabelsOut
 from elman.model.kinds.number import LEVELS, NumberHead, NumberOut
 from elman.model.kinds.schema import Schema
 from elman.model.kinds.series import SeriesIn
@@ -53,7 +58,7 @@ class NetConfig(Schema):
         weight_drop: of recurrent weights, see :class:`elman.WeightDrop`.
         zoneout: of units that keep their value for a step, see :class:`elman.Zoneout`.
         label_smoothing: eps of the loss in training, see :class:`~elman.model.kinds.label.LabelHead`.
-        embedding: width of token vectors (text only).
+        embedding: width of token vectors, and of category vectors at the most.
         readout: ``last``, ``mean``, ``max`` or ``attention`` for one answer a sequence; ``every`` for one a step.
         window: steps that the feed-forward net sees.
         highway: for forecasts, add a linear function of the history to the network's answer (the
@@ -88,10 +93,11 @@ class ModelConfig(Schema):
     """All that is needed to build a model and to read data as it was trained on.
 
     Attributes:
-        source: the ``--from`` side.
+        source: the kinds of the ``--from`` side.
         target: the ``--to`` side.
         lookback: steps of history that a forecast reads; 0 where whole sequences are read.
         roles: columns by role (id, time).
+        metric: the score that is shown first; empty for the usual one.
         input: the kind read from.
         output: the kind predicted.
         net: the network.
@@ -101,8 +107,9 @@ class ModelConfig(Schema):
     target: str
     lookback: int = 0
     roles: dict[str, str] = Field(default_factory=dict)
-    input: Annotated[SeriesIn | TextIn, Field(discriminator="kind")]
-    output: Annotated[LabelOut | NumberOut | TokenOut, Field(discriminator="kind")]
+    metric: str = ""
+    input: Annotated[SeriesIn | TextIn | JoinedIn, Field(discriminator="kind")]
+    output: Annotated[LabelOut | LabelsOut | NumberOut | TokenOut, Field(discriminator="kind")]
     net: NetConfig
 
 
@@ -113,30 +120,22 @@ class SequenceModel(nn.Module):
         config: the settings.
         cells: cells of the user's own, by the name that ``config.net.cell`` may hold.
 
-    Shapes: a batch of series is ``(T, B, C)`` float32, of text ``(T, B)`` int64.
+    Shapes: a batch of series is ``(T, B, C)`` float32, of text ``(T, B)`` int64, of several parts ``(T, B, D)``
+    float32, in which a word or category is a number.
     """
 
     def __init__(self, config: ModelConfig, cells: Cells | None = None) -> None:
         super().__init__()
         self.config = config
         net = config.net
-        stages: list[Stage] = []
-        if isinstance(config.input, TextIn):
-            table = nn.Embedding(config.input.width, net.embedding)
-            nn.init.normal_(table.weight, std=0.1)
-            stages.append(WordDropout(table, net.word_dropout) if net.word_dropout else PerStep(table))
-            stages.append(LockedDropout(net.dropout if net.input_dropout is None else net.input_dropout))
-            width = net.embedding
-        else:
-            width = config.input.width
-            if net.input_dropout:
-                stages.append(LockedDropout(net.input_dropout))
+        stages, width = _entrance(config)
         layers, width = _trunk(net, width, cells or {})
         self.trunk = Stack([*stages, *layers])
         self.readout = None if net.readout == "every" else readout(net.readout, width, both_ways=net.bidirectional)
         self.dropout = nn.Dropout(net.dropout)
         self.head = _head(config, width)
         self.highway = _highway(config)
+        self.ahead = _ahead(config, width)
 
     @property
     def causal(self) -> bool:
@@ -149,47 +148,51 @@ class SequenceModel(nn.Module):
         return out
 
     def answer(self, ragged: Ragged) -> Tensor:
-        """What the head makes of every sequence: logits ``(B, K)``, or quantiles ``(B, H, C, Q)`` before sorting."""
+        """What the head makes of every sequence: logits ``(B, K)``, or quantiles ``(B, H, C, Q)`` before sorting.
+
+        A forecast with something known ahead takes its L steps of history and the H steps behind, all in one batch.
+        """
         if self.readout is None:
             raise InputError("this model answers at every step, not once a sequence")
         if self.config.lookback:
             return self._forecast(ragged)
         steps, _ = self.features(ragged)
-        vector = self.dropout(self.readout(steps))
-        if isinstance(self.head, NumberHead):
-            return self.head.raw(vector)
-        logits: Tensor = self.head.linear(vector)
-        return logits
+        return self.head.raw(self.dropout(self.readout(steps)))
 
     def _forecast(self, ragged: Ragged) -> Tensor:
         """Quantiles of a forecast, ``(B, H, C, Q)``.
 
-        The window is read and answered relative to its last value and in units of its own spread, so that levels
-        and swings that training never saw do no harm, and intervals are as wide as the times are restless. Where
-        a target is no input, nothing could put the level back, so the window is read as it is.
+        The numbers of the window are read and answered relative to its last values and in units of its own spread, so
+        that levels and swings that training never saw do no harm, and intervals are as wide as the times are restless.
+        Where a target is no input, nothing could put the level back, so the window is read as it is.
         """
         out = self.config.output
         if self.readout is None or not isinstance(self.head, NumberHead) or not isinstance(out, NumberOut):
             raise InputError("this model does not forecast")
-        if ragged.steps != self.config.lookback or not ragged.full:
-            raise InputError(f"ragged: a forecast reads {self.config.lookback} steps of every row, got {ragged!r}")
+        lookback = self.config.lookback
+        wanted = lookback + (out.horizon if self.ahead is not None else 0)
+        if ragged.steps != wanted or not ragged.full:
+            raise InputError(f"ragged: a forecast reads {wanted} steps of every row, got {ragged!r}")
+        window, behind = ragged.values[:lookback], ragged.values[lookback:]
         if not out.anchors:
-            return self.head.raw(self.dropout(self.readout(self.features(ragged)[0])))
-        given, last, spread = relative(ragged.values)
-        steps, _ = self.features(ragged.with_values(given))
-        raw = self.head.raw(self.dropout(self.readout(steps)))
+            return self._ahead(self.dropout(self.readout(self.features(Ragged(window))[0])), behind)
+        given, last, spread = relative(window, self.config.input)
+        steps, _ = self.features(Ragged(given))
+        raw = self._ahead(self.dropout(self.readout(steps)), behind)
         if self.highway is not None:
             past = given[..., out.anchors].permute(1, 2, 0)
             raw = raw + self.highway(past).unflatten(-1, (self.head.horizon, len(LEVELS))).transpose(1, 2)
         return raw * spread[:, None, out.anchors, None] + last[:, None, out.anchors, None]
 
+    def _ahead(self, vector: Tensor, behind: Tensor) -> Tensor:
+        """What the head says, with what is known ahead added."""
+        raw = self.head.raw(vector)
+        return raw if self.ahead is None else raw + self.ahead(behind, vector).unflatten(-1, raw.shape[2:])
+
     def answers(self, ragged: Ragged, state: State = None) -> tuple[Tensor, State]:
-        """What the head makes of every step, ``(T, B, V)`` or ``(T, B, 1, C, Q)``, and the state behind the last."""
+        """What the head makes of every step, ``(T, B, K)`` or ``(T, B, 1, C, Q)``, and the state behind the last."""
         steps, state = self.features(ragged, state)
-        values = self.dropout(steps.values)
-        if not isinstance(self.head, NumberHead):
-            return self.head.linear(values), state
-        raw = self.head.raw(values)
+        raw = self.head.raw(self.dropout(steps.values))
         start = self.anchor(ragged)
         return (raw if start is None else raw + start[..., None]), state
 
@@ -200,7 +203,8 @@ class SequenceModel(nn.Module):
 
         Args:
             ragged: inputs as encoded.
-            target: ``(B,)`` labels, ``(B, H, C)`` numbers, or ``(T, B, *)`` for one answer a step.
+            target: ``(B,)`` labels, ``(B, K)`` several, ``(B, H, C)`` numbers, or ``(T, B, *)`` for one answer a step.
+                Labels that training never saw (-1) are not learnt from at steps.
             score: ``(T, B)`` bool, the steps to score; None means all real ones. Only for one answer a step.
             state: of the trunk, where a text goes on from the batch before.
         """
@@ -208,6 +212,8 @@ class SequenceModel(nn.Module):
             return self.head.loss(self.answer(ragged), target), None
         given, state = self.answers(ragged, state)
         real = ragged.mask if score is None else ragged.mask & score
+        if isinstance(self.head, LabelHead):
+            real = real & (target >= 0)
         return self.head.loss(given[real], target[real]), state
 
     def anchor(self, ragged: Ragged) -> Tensor | None:
@@ -218,14 +224,47 @@ class SequenceModel(nn.Module):
         return ragged.values[..., out.anchors].unsqueeze(-2)
 
 
-def relative(window: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """A window ``(L, B, C)`` relative to its last value and its spread, with both, ``(B, C)``.
+def relative(window: Tensor, kind: SeriesIn | TextIn | JoinedIn | None = None) -> tuple[Tensor, Tensor, Tensor]:
+    """A window ``(L, B, D)`` relative to its last value and its spread, with both, ``(B, D)``.
 
-    The spread is the standard deviation within the window, and at least a twentieth of the whole series'.
+    The spread is the standard deviation within the window, and at least a twentieth of the whole series'. Of several
+    parts only what ``--from`` names as series is changed; categories, what is known ahead, what is constant and
+    where a value was missing stay as they are.
     """
     last = window[-1]
     spread = window.std(dim=0, correction=0).clamp(min=0.05)
+    kept: list[int] = []
+    if isinstance(kind, JoinedIn):
+        kept = [place for place in range(kind.width) if place not in kind.numbers]
+    elif isinstance(kind, SeriesIn):
+        kept = list(range(kind.channels, kind.width))
+    if kept:
+        places = torch.tensor(kept, device=window.device)
+        last, spread = last.index_fill(1, places, 0.0), spread.index_fill(1, places, 1.0)
     return (window - last) / spread, last, spread
+
+
+def _entrance(config: ModelConfig) -> tuple[list[Stage], int]:
+    """What comes before the first layer, and how wide a step is behind it."""
+    kind, net = config.input, config.net
+    on_words = LockedDropout(net.dropout if net.input_dropout is None else net.input_dropout)
+    if isinstance(kind, TextIn):
+        table = nn.Embedding(kind.width, net.embedding)
+        nn.init.normal_(table.weight, std=0.1)
+        return [WordDropout(table, net.word_dropout) if net.word_dropout else PerStep(table), on_words], net.embedding
+    on_numbers = [LockedDropout(net.input_dropout)] if net.input_dropout else []
+    if isinstance(kind, SeriesIn):
+        return [*on_numbers], kind.width
+    embed = Embed(kind, net.embedding)
+    words = any(isinstance(part, TextIn) for part in kind.parts)
+    return [embed, *([on_words] if words else on_numbers)], embed.width
+
+
+def _ahead(config: ModelConfig, width: int) -> Ahead | None:
+    kind, out, net = config.input, config.output, config.net
+    if not isinstance(kind, JoinedIn) or not kind.known or not isinstance(out, NumberOut):
+        return None
+    return Ahead(kind, width, net.hidden, net.embedding, len(out.columns) * len(LEVELS))
 
 
 def _highway(config: ModelConfig) -> nn.Linear | None:
@@ -293,10 +332,10 @@ def _regularised(cell: Cell, net: NetConfig) -> Cell:
     return Zoneout(cell, net.zoneout) if net.zoneout else cell
 
 
-def _head(config: ModelConfig, width: int) -> LabelHead | NumberHead | TokenHead:
-    out = config.output
+def _head(config: ModelConfig, width: int) -> LabelHead | LabelsHead | NumberHead | TokenHead:
+    out, smoothing = config.output, config.net.label_smoothing
     if isinstance(out, LabelOut):
-        return LabelHead(width, out, config.net.label_smoothing)
-    if isinstance(out, NumberOut):
-        return NumberHead(width, out)
-    return TokenHead(width, out, config.net.label_smoothing)
+        return LabelHead(width, out, smoothing)
+    if isinstance(out, LabelsOut):
+        return LabelsHead(width, out)
+    return NumberHead(width, out) if isinstance(out, NumberOut) else TokenHead(width, out, smoothing)

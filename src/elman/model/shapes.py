@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from elman.core.ragged import Ragged
+from elman.model.grammar import ONE_ANSWER
 
 __all__ = ["Batch", "shape_of"]
 
@@ -18,8 +19,9 @@ class Batch:
     """What a model is trained on at once.
 
     Attributes:
-        ragged: encoded inputs, ``(T, B, *)``.
-        target: ``(B,)``, ``(B, H, C)`` or ``(T, B, *)``; see :class:`~elman.model.network.SequenceModel`.
+        ragged: encoded inputs, ``(T, B, *)``; of a forecast the window, and behind it, where something is known
+            ahead, the horizon, in which that alone stands.
+        target: ``(B,)``, ``(B, K)``, ``(B, H, C)`` or ``(T, B, *)``; see :class:`~elman.model.network.SequenceModel`.
         score: ``(T, B)`` bool, the steps that count, or None for all real ones.
         goes_on: whether every row continues the same row of the batch before.
         numbers: ``(B,)``, which examples of the data the rows are, from 0; None where that is not known.
@@ -42,10 +44,6 @@ class Batch:
 
 def shape_of(target: str) -> str:
     """The network's shape in words, by the kind or relation predicted."""
-    names = {
-        "label": "many-to-one",
-        "number": "many-to-one",
-        "next": "many-to-many, one answer a step",
-        "future": "many-to-many, a stretch ahead",
-    }
-    return names[target]
+    if target in ONE_ANSWER:
+        return "many-to-one"
+    return "many-to-many, a stretch ahead" if target == "future" else "many-to-many, one answer a step"

@@ -8,8 +8,11 @@ import torch
 from torch import Tensor
 
 from elman.core.errors import InputError, ModelFileError
-from elman.model.grammar import parse_target
+from elman.model.grammar import PER_STEP, parse_target
+from elman.model.kinds.events import EventsIn
+from elman.model.kinds.joined import JoinedIn
 from elman.model.kinds.label import LabelOut
+from elman.model.kinds.labels import LabelsOut
 from elman.model.kinds.number import NumberOut
 from elman.model.kinds.series import SeriesIn
 from elman.model.kinds.text import TextIn, TokenOut
@@ -25,24 +28,41 @@ def check_config(config: ModelConfig) -> None:
         target = parse_target(config.target)
     except InputError as error:
         raise ModelFileError(f"target: {error}") from error
-    names = {LabelOut: ("label",), TokenOut: ("next",), NumberOut: ("number", "next", "future")}
+    names = {
+        LabelOut: ("label", "tags", "next"),
+        LabelsOut: ("labels",),
+        TokenOut: ("next",),
+        NumberOut: ("number", "series", "next", "future"),
+    }
     _need(target.kind in names[type(out)] and not target.columns, "target: does not fit the output")
-    _need(config.source == kind.kind, "source: does not fit the input")
-    _need((target.kind == "next") == (config.net.readout == "every"), "net.readout: does not fit the target")
+    parts = kind.parts if isinstance(kind, JoinedIn) else [kind]
+    _need(config.source == "+".join(part.kind for part in parts), "source: does not fit the input")
+    _need((target.kind in PER_STEP) == (config.net.readout == "every"), "net.readout: does not fit the target")
     _need((config.lookback >= 1) == (target.kind == "future"), "lookback: belongs to a forecast, at least 1")
     _need(set(config.roles) <= {"id", "time"}, "roles: only id and time")
-    if isinstance(kind, TextIn):
-        _need(len(kind.vocabulary) >= 2, "input.vocabulary: at least 2 tokens")
+    if isinstance(kind, JoinedIn):
+        _need(not kind.known or target.kind == "future", "input.known: belongs to a forecast")
+        _need(
+            all(isinstance(part, (SeriesIn, EventsIn)) for part in (*kind.known, *kind.static)), "input: text is read"
+        )
+        for part in kind.every:
+            _check_part(part)
     else:
-        _check_scale("input", kind.columns, kind.mean, kind.scale)
+        _check_part(kind)
     if isinstance(out, LabelOut):
         _need(len(out.classes) >= 2, "output.classes: at least 2")
+        _check_weights(out.weights, out.classes)
+    elif isinstance(out, LabelsOut):
+        _need(len(out.classes) >= 1, "output.classes: at least 1")
+        _need(len(out.thresholds) in (0, len(out.classes)), "output.thresholds: one number a class")
+        _check_weights(out.weights, out.classes)
     elif isinstance(out, TokenOut):
         _need(isinstance(kind, TextIn) and out.size == kind.width, "output.size: not that of the vocabulary")
     else:
         _check_scale("output", out.columns, out.mean, out.scale)
-        wide = kind.width if isinstance(kind, SeriesIn) else 0
-        inside = all(0 <= anchor < wide for anchor in out.anchors)
+        places = kind.numbers if isinstance(kind, JoinedIn) else []
+        places = list(range(kind.channels)) if isinstance(kind, SeriesIn) else places
+        inside = all(anchor in places for anchor in out.anchors)
         _need(out.horizon == (target.horizon or 1), "output.horizon: not that of the target")
         _need(len(out.anchors) in (0, len(out.columns)) and inside, "output.anchors: one input channel a column")
         _need(len(out.margin) in (0, len(out.columns) * out.horizon), "output.margin: one number a step and column")
@@ -70,6 +90,24 @@ def check_weights(config: ModelConfig, cells: Cells, weights: dict[str, Tensor])
     for name, tensor in weights.items():
         _need(tuple(tensor.shape) == wanted[name], f"{name}: {tuple(tensor.shape)}, expected {wanted[name]}")
         _need(bool(torch.isfinite(tensor).all()), f"{name}: holds NaN or infinity")
+
+
+def _check_part(part: SeriesIn | EventsIn | TextIn) -> None:
+    if isinstance(part, TextIn):
+        _need(len(part.vocabulary) >= 2, "input.vocabulary: at least 2 tokens")
+    elif isinstance(part, EventsIn):
+        _need(len(part.columns) == len(part.vocabularies) > 0, "input.vocabularies: one a column")
+        _need(all(part.vocabularies), "input.vocabularies: at least the unknown category")
+    else:
+        _check_scale("input", part.columns, part.mean, part.scale)
+        flags = part.flagged
+        _need(len(set(flags)) == len(flags), "input.flagged: each channel once")
+        _need(all(0 <= place < part.channels for place in flags), "input.flagged: channels")
+
+
+def _check_weights(weights: list[float], classes: list[str]) -> None:
+    _need(len(weights) in (0, len(classes)), "output.weights: one number a class")
+    _need(all(0 < weight < math.inf for weight in weights), "output.weights: positive numbers only")
 
 
 def _check_scale(side: str, columns: list[str], mean: list[float], scale: list[float]) -> None:

@@ -7,9 +7,13 @@ import numpy as np
 from elman.core.errors import InputError
 from elman.data.batch import ExampleSet, in_batches
 from elman.data.prepare import Prepared
+from elman.model.grammar import ONE_ANSWER, PER_STEP
+from elman.model.kinds.joined import JoinedIn
+from elman.model.kinds.labels import LabelsOut
 from elman.model.kinds.number import NumberOut
+from elman.model.kinds.text import TextIn
 from elman.model.network import NetConfig
-from elman.training.settings import Job, LoopSettings
+from elman.training.settings import Job, LoopSettings, seconds_in
 
 __all__ = ["choose_loop", "choose_net"]
 
@@ -38,20 +42,24 @@ def choose_net(job: Job, data: Prepared) -> NetConfig:
     _refuse_idle(job, data)
     wanted: dict[str, object] = {"hidden": 64, "readout": "last"}
     kind = data.target.kind
-    text = data.source.kind == "text"
-    if kind in ("label", "number"):
+    text = any(part.kind == "text" for part in data.source)
+    if kind in ONE_ANSWER:
         wanted |= {"bidirectional": True, "readout": "max" if text else "mean", "dropout": 0.5}
     elif kind == "future":
         wanted |= {"window": data.lookback, "highway": True, "dropout": 0.3}
+    elif kind in ("tags", "series"):
+        wanted |= {"readout": "every", "bidirectional": True, "dropout": 0.3}
     else:
         wanted |= {"readout": "every"}
+        if isinstance(data.input, JoinedIn):
+            wanted |= {"dropout": 0.2}
         if text:
             # Long unbroken streams: torch's LSTM is several times faster than its GRU there.
             wanted |= {"cell": "lstm", "hidden": 256, "dropout": 0.1}
     cell = job.cell or wanted.get("cell", "gru")
     if cell == "feedforward":
         wanted |= {"bidirectional": False, "layers": 2}
-        if kind in ("label", "number"):
+        if kind in (*ONE_ANSWER, "tags", "series"):
             wanted |= {"window": min(16, _longest(data))}
     names = ("hidden", "layers", "bidirectional", "embedding", "readout", "dropout", *_DROPS)
     given = {name: value for name in names if (value := getattr(job, name)) is not None}
@@ -64,9 +72,10 @@ def choose_loop(job: Job, data: Prepared) -> LoopSettings:
     count = len(data.train)
     batch = job.batch or (64 if kind == "future" else 32)
     steps = -(-in_batches(data.train, job.batch_tokens).count(batch) // job.accumulate)
+    text = any(part.kind == "text" for part in data.source)
     if kind == "next":
-        epochs = 12 if data.source.kind == "text" else 30
-    elif data.source.kind == "text":
+        epochs = 12 if text else 30
+    elif text:
         epochs = 12
     else:
         per_epoch = max(1, count // batch)
@@ -76,9 +85,10 @@ def choose_loop(job: Job, data: Prepared) -> LoopSettings:
     if 2 * epochs * steps < _STEPS:
         # An epoch of so little data is a handful of steps; early stopping ends what needs fewer.
         epochs = min(_STEPS // steps, 20 * epochs)
-    rate = {"next": 3e-3, "future": 5e-4}.get(kind, 1e-3 if data.source.kind == "text" else 3e-3)
+    rate = {"next": 3e-3, "future": 5e-4}.get(kind, 1e-3 if text and kind != "tags" else 3e-3)
     return LoopSettings(
         epochs=job.epochs or epochs,
+        budget=seconds_in(job.budget, "--budget") if job.budget is not None else 0.0,
         batch=batch,
         lr=job.lr or rate,
         embedding_decay=job.weight_decay if job.embedding_decay is None else job.embedding_decay,
@@ -92,23 +102,28 @@ def choose_loop(job: Job, data: Prepared) -> LoopSettings:
 
 def _refuse_idle(job: Job, data: Prepared) -> None:
     """Nothing is silent: an option that could have no effect, or would let the model see the answer, is an error."""
-    source, target = data.source.kind, data.target.kind
-    still = job.cell == "feedforward"
-    no_units = "a feed-forward net has no recurrent units"
-    no_words = "numbers are read as they are; only text has words"
+    target, only_text = data.target.kind, isinstance(data.input, TextIn)
+    named = isinstance(data.input, (TextIn, JoinedIn))
+    stepwise, still = target in PER_STEP, job.cell == "feedforward"
+    no_units, no_words = (
+        "a feed-forward net has no recurrent units",
+        "numbers are read as they are; only text has words",
+    )
+    not_alone = no_words if not named else "words are dropped where text is all that is read"
     idle: list[tuple[str, object, bool, str]] = [
-        ("readout", job.readout, target == "next", "--to next answers at every step, so there is nothing to sum up"),
+        ("readout", job.readout, stepwise, f"--to {target} answers at every step, so there is nothing to sum up"),
         ("bidirectional", job.bidirectional, target == "next", "read backwards, a model sees what it is to predict"),
         ("lookback", job.lookback, target != "future", "only forecasts (--to future:H) read a stretch of history"),
-        ("embedding", job.embedding, source != "text", "numbers are read as they are; only text is embedded"),
+        ("embedding", job.embedding, not named, "numbers are read as they are; only text and events are embedded"),
     ]
     idle += [
         ("recurrent-dropout", job.recurrent_dropout, still, no_units),
         ("weight-drop", job.weight_drop, still, no_units),
         ("zoneout", job.zoneout, still, no_units),
-        ("word-dropout", job.word_dropout, source != "text", no_words),
-        ("embedding-decay", job.embedding_decay is not None, source != "text", no_words),
+        ("word-dropout", job.word_dropout, not only_text, not_alone),
+        ("embedding-decay", job.embedding_decay is not None, not named, no_words),
         ("label-smoothing", job.label_smoothing, isinstance(data.output, NumberOut), "numbers have no classes"),
+        ("label-smoothing", job.label_smoothing, isinstance(data.output, LabelsOut), "each label is a yes or no"),
         ("ema-decay", job.ema_decay is not None, job.average != "ema", "belongs to --average ema"),
         ("clip-by", job.clip_by != "norm" and job.clip_by, job.clip == 0, "--clip 0 cuts nothing down"),
         ("batch-tokens", job.batch_tokens, job.batch is not None, "--batch and this both say how large a batch is"),

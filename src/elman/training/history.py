@@ -62,6 +62,7 @@ class History:
         stopped: why there are fewer, in words; empty if there are not.
         interrupted: whether the user ended it.
         notes: what was said of the training on the way, each once. ending: what is to be said at its end.
+        spent: whether the time that it was given is over.
     """
 
     epochs: list[Epoch] = field(default_factory=list)
@@ -70,11 +71,17 @@ class History:
     interrupted: bool = False
     notes: list[str] = field(default_factory=list)
     ending: list[str] = field(default_factory=list)
+    spent: bool = False
 
     @property
     def best(self) -> Epoch:
         """The epoch whose weights were kept."""
         return min(self.epochs, key=lambda epoch: epoch.valid_loss)
+
+    @property
+    def seconds(self) -> float:
+        """The time of all epochs."""
+        return sum(epoch.seconds for epoch in self.epochs)
 
     @property
     def unfinished(self) -> bool:

@@ -83,6 +83,8 @@ def go_on(
             listener(line)
         if line.epoch - state.history.best.epoch >= settings.patience:
             state.history.stopped = f"no gain for {settings.patience} epochs"
+        elif _used(state, settings) >= 1 and state.epoch <= settings.epochs:
+            state.history.stopped, state.history.spent = f"the time was over in epoch {line.epoch}", True
         if state.history.stopped or state.epoch > settings.epochs:
             state.end()
         elif keeper is not None:
@@ -97,21 +99,30 @@ def _epoch(
     factor = _cosine(steps * settings.epochs)
     spent, began = state.means.seconds, time.monotonic()
     state.model.train()
-    _set_rate(state.optimiser, settings.lr * factor(state.taken))
+    _set_rate(state.optimiser, settings.lr * factor(state.taken, _used(state, settings)))
+    if state.step and _used(state, settings) >= 1:
+        return
     for taken in steps_of(state, train, settings):
         if taken.finite:
             state.count(taken.loss, taken.norm, clipped=taken.clipped)
         else:
             _leave_out(state, taken, settings)
-        _set_rate(state.optimiser, settings.lr * factor(state.taken))
         passed = time.monotonic() - began
         state.means.seconds = spent + passed
+        _set_rate(state.optimiser, settings.lr * factor(state.taken, _used(state, settings)))
         if listener is not None and taken.finite:
             rate = (state.step - first) / max(1e-9, passed)
             mean = state.means.loss / (state.step - len(state.means.skipped))
             listener(Step(state.epoch, settings.epochs, state.step, steps, mean, taken.norm, rate))
         if keeper is not None:
             keeper.stepped(state)
+        if _used(state, settings) >= 1:
+            return
+
+
+def _used(state: TrainingState, settings: LoopSettings) -> float:
+    """The share of the time allowed that is spent; 0 where there is no limit."""
+    return state.seconds / settings.budget if settings.budget else 0.0
 
 
 def _leave_out(state: TrainingState, taken: Taken, settings: LoopSettings) -> None:
@@ -196,14 +207,18 @@ def _set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
         group["lr"] = rate
 
 
-def _cosine(steps: int) -> Callable[[int], float]:
-    """Rise over the first 2 % of all steps, then fall to 2 % of the rate along a half cosine."""
+def _cosine(steps: int) -> Callable[[int, float], float]:
+    """Rise over the first 2 % of all steps, then fall to 2 % of the rate along a half cosine.
+
+    It falls with the steps or with the share of the time that is used, whichever is further: what a small budget ends
+    is settled too (Li, Yumer & Ramanan 2020, "Budgeted Training").
+    """
     rise = max(1, min(200, steps // 50))
 
-    def factor(step: int) -> float:
+    def factor(step: int, used: float) -> float:
         if step < rise:
             return (step + 1) / rise
-        done = (step - rise) / max(1, steps - rise)
+        done = max((step - rise) / max(1, steps - rise), used)
         return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
     return factor

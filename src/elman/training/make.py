@@ -8,14 +8,19 @@ import torch
 
 from elman.core.errors import ElmanError, InputError
 from elman.core.plan import Plan, plan
+from elman.data.batch import ExampleSet, PieceSet, WindowSet
 from elman.data.prepare import Prepared, Request, prepare
+from elman.model.embed import Embed
 from elman.model.file import serialise
+from elman.model.kinds.joined import JoinedIn
+from elman.model.kinds.series import SeriesIn
 from elman.model.kinds.text import TextIn
 from elman.model.network import Cells, ModelConfig, SequenceModel
 from elman.model.shapes import shape_of
 from elman.training.checkpoint import Every
 from elman.training.defaults import choose_loop, choose_net
 from elman.training.finder import RateTest, find_rate
+from elman.training.measures import check_metric
 from elman.training.randomness import seed_all
 from elman.training.settings import Job, LoopSettings
 from elman.training.warm import warm_start
@@ -48,6 +53,8 @@ class Made:
         if job.threads:
             torch.set_num_threads(job.threads)
         data = prepare(Request(**{name: getattr(job, name) for name in Request.__dataclass_fields__}))
+        if job.metric:
+            check_metric(job.metric, data.output, data.target.kind)
         loop = choose_loop(job, data)
         seed_all(job.seed)
         model = SequenceModel(_config(job, data), cells)
@@ -79,10 +86,11 @@ def _config(job: Job, data: Prepared) -> ModelConfig:
     roles = {name: value for name in ("id", "time") if (value := getattr(job, name)) is not None}
     target = f"future:{data.target.horizon}" if data.target.kind == "future" else data.target.kind
     return ModelConfig(
-        source=data.source.kind,
+        source="+".join(part.kind for part in data.source),
         target=target,
         lookback=data.lookback,
         roles=roles,
+        metric=job.metric or "",
         input=data.input,
         output=data.output,
         net=choose_net(job, data),
@@ -94,12 +102,26 @@ def _network_in_words(model: SequenceModel, data: Prepared, loop: LoopSettings) 
     ways = ", both ways" if net.bidirectional else ""
     readout = "" if net.readout == "every" else f", {net.readout} readout"
     layers = f"{net.layers} x " if net.layers > 1 else ""
-    unit = {"future": "windows", "next": "pieces" if not data.train.carries else "tokens"}
-    examples = unit.get(data.target.kind, "examples")
+    time = f" or {loop.budget:g} s" if loop.budget else ""
     return (
-        f"{len(data.train):,} {examples} -> {layers}{net.cell} {net.hidden}{ways}{readout}, {net.drops} "
-        f"({shape_of(data.target.kind)}); {loop.epochs} epochs at the most, {loop.batches}, lr {loop.lr:g}"
+        f"{_data_in_words(data)} -> {layers}{net.cell} {net.hidden}{ways}{readout}, {net.drops} "
+        f"({shape_of(data.target.kind)}); {loop.epochs} epochs{time} at the most, {loop.batches}, lr {loop.lr:g}"
     )
+
+
+def _data_in_words(data: Prepared) -> str:
+    """How many examples train, and how many steps and columns each has."""
+    train, kind = data.train, data.input
+    if isinstance(train, WindowSet):
+        return f"{len(train):,} windows of {data.lookback} x {len(kind.columns)}"
+    if not isinstance(train, ExampleSet):
+        return f"{len(train):,} tokens, {kind.width:,} different"
+    lengths = [len(one) for one in train.inputs]
+    steps = f"{min(lengths)} to {max(lengths)}" if min(lengths) < max(lengths) else f"{max(lengths)}"
+    if isinstance(kind, TextIn):
+        return f"{len(train):,} texts of {steps} {'characters' if kind.variant else 'words'}"
+    many = "pieces" if isinstance(train, PieceSet) else "series" if isinstance(kind, SeriesIn) else "sequences"
+    return f"{len(train):,} {many} of {steps} x {len(kind.columns)}"
 
 
 def _plan(model: SequenceModel, data: Prepared, loop: LoopSettings, notes: list[str]) -> Plan | None:
@@ -119,4 +141,6 @@ def input_size(model: SequenceModel) -> int | None:
     kind, net = model.config.input, model.config.net
     if net.layers > 1:
         return None
+    if isinstance(kind, JoinedIn):
+        return next(stage.width for stage in model.trunk.modules() if isinstance(stage, Embed))
     return net.embedding if isinstance(kind, TextIn) else kind.width

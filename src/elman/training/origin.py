@@ -30,7 +30,7 @@ _NEUTRAL = (*FILES, *PLACES, "save_every")
 
 _SAME_ORDER = (
     *("epochs", "lr", "weight_decay", "embedding_decay", "bias_decay", "l1", "l2", "ar", "tar", "average", "ema_decay"),
-    *("clip", "clip_by", "nonfinite", "patience", "dropout", "label_smoothing"),
+    *("budget", "metric", "clip", "clip_by", "nonfinite", "patience", "dropout", "label_smoothing"),
 )
 """Settings whose change leaves the batches of an epoch what they are."""
 
@@ -43,7 +43,7 @@ def origin_of(job: Job, config: ModelConfig, loop: LoopSettings, where: dict[str
         where: versions, threads and the like, on which the last digits may depend.
     """
     kinds = {"input": config.input.model_dump(), "output": config.output.model_dump(), "lookback": config.lookback}
-    settings = {**job.model_dump(exclude_none=True), **loop.model_dump(), **config.net.model_dump()}
+    settings = {**loop.model_dump(), **config.net.model_dump(), **job.model_dump(exclude_none=True)}
     made = {
         "data": {name: fingerprint(file) for name in FILES if (file := getattr(job, name)) and is_there(file)},
         "settings": {name: value for name, value in settings.items() if name not in _NEUTRAL},

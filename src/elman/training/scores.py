@@ -4,80 +4,73 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
 from elman.data.batch import Batches, ExampleSet, PieceSet, StreamSet, WindowSet
 from elman.model import baselines
-from elman.model.answers import chances, next_quantiles, quantiles
+from elman.model.answers import chances, next_quantiles, quantiles, step_chances
+from elman.model.grammar import parse_target
+from elman.model.kinds.joined import JoinedIn
 from elman.model.kinds.label import LabelOut
+from elman.model.kinds.labels import LabelsOut, best_thresholds
 from elman.model.kinds.number import LEVELS, NumberOut
-from elman.model.network import SequenceModel
+from elman.model.network import ModelConfig, SequenceModel
 from elman.model.shapes import Batch
 from elman.training.loop import mean_loss
+from elman.training.measures import METRICS, Scores, class_scores, headline, number_scores, set_scores
 
 __all__ = ["METRICS", "Scores", "baseline_scores", "calibrate", "score"]
-
-METRICS = {"accuracy": True, "mae": False, "nats": False}
-"""The headline metric of each kind of output, and whether more is better."""
 
 _LOOKBACK, _MOST = 96, 20_000
 """Steps that a baseline of the next value reads, and histories that ridge regression learns from, at the most."""
 
-_LOW, _MIDDLE, _HIGH = LEVELS.index(0.1), LEVELS.index(0.5), LEVELS.index(0.9)
-
-
-@dataclass
-class Scores:
-    """Scores by name; the first is the headline.
-
-    Attributes:
-        values: ``accuracy`` (share) and ``nats`` for labels; ``mae`` and ``rmse`` (in units of the target's
-            standard deviation), ``mae_units`` (in the data's units, of a single column) and ``coverage`` (share
-            inside the 80 % interval) for numbers; ``nats`` a token and ``perplexity`` for text.
-        confusion: ``(K, K)`` counts, rows true, for labels.
-        by_step: mean absolute error of every step ahead, for forecasts; in the data's units, or of several columns
-            in units of their standard deviations.
-        count: examples, windows or tokens scored.
-    """
-
-    values: dict[str, float]
-    count: int
-    confusion: np.ndarray | None = None
-    by_step: np.ndarray | None = field(default=None)
+_LOW, _HIGH = LEVELS.index(0.1), LEVELS.index(0.9)
 
 
 @torch.inference_mode()
 def score(model: SequenceModel, data: Batches, batch: int, device: str) -> Scores:
-    """Score a model on encoded data, in evaluation."""
+    """Score a model on encoded data, in evaluation; the metric that its settings name comes first."""
     model.eval().to(device)
+    return headline(_score(model, data, batch, device), model.config.metric)
+
+
+def _score(model: SequenceModel, data: Batches, batch: int, device: str) -> Scores:
     out = model.config.output
     if isinstance(out, LabelOut):
-        return _labels(model, data, batch, device, len(out.classes))
+        parts = list(_classes(model, data, batch, device))
+        found, truth = (np.concatenate(side) for side in zip(*parts, strict=True))
+        follows = parse_target(model.config.target).kind == "next"
+        return class_scores(found, truth, confused=not follows, top=3 if follows and len(out.classes) > 3 else 0)
+    if isinstance(out, LabelsOut):
+        found, truth = _sets(model, data, batch, device)
+        return set_scores(found, out.decide(found), truth)
     if isinstance(out, NumberOut):
-        found = list(_numbers(model, data, batch, device))
-        return _number_scores(np.concatenate([f for f, _ in found]), np.concatenate([t for _, t in found]), out)
+        pairs = list(_numbers(model, data, batch, device))
+        return number_scores(np.concatenate([f for f, _ in pairs]), np.concatenate([t for _, t in pairs]), out)
     nats = mean_loss(model, data, batch, torch.device(device))
     count = len(data) if isinstance(data, StreamSet) else sum(len(x) for x in getattr(data, "inputs", []))
     return Scores({"nats": nats, "perplexity": math.exp(min(nats, 700.0))}, count)
 
 
-def _labels(model: SequenceModel, data: Batches, batch: int, device: str, classes: int) -> Scores:
-    confusion = np.zeros((classes, classes), dtype=np.int64)
-    nats = 0.0
+def _classes(model: SequenceModel, data: Batches, batch: int, device: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Probabilities ``[N, K]`` and classes ``[N]`` of every batch: of its sequences, or of their scored steps."""
     for part in data.in_order(batch):
         moved = part.to(torch.device(device))
-        found = chances(model, moved.ragged).cpu()
-        target = moved.target.cpu()
-        # A label that training never saw counts as an error: its chance is nil.
-        seen = target >= 0
-        chance = torch.where(seen, found[torch.arange(len(target)), target.clamp(min=0)], found.new_zeros(()))
-        nats -= float(chance.clamp(min=1e-12).log().sum())
-        np.add.at(confusion, (target[seen].numpy(), found.argmax(1)[seen].numpy()), 1)
-    count = len(data)
-    return Scores({"accuracy": float(np.trace(confusion)) / count, "nats": nats / count}, count, confusion)
+        if model.readout is not None:
+            yield chances(model, moved.ragged).double().cpu().numpy(), part.target.numpy()
+            continue
+        every, _ = step_chances(model, moved.ragged)
+        real = _scored(part)
+        yield every.cpu()[real].double().numpy(), part.target[real].numpy()
+
+
+def _sets(model: SequenceModel, data: Batches, batch: int, device: str) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities and truth of several labels, ``[N, K]`` each."""
+    parts = list(data.in_order(batch))
+    found = [chances(model, part.to(torch.device(device)).ragged).double().cpu().numpy() for part in parts]
+    return np.concatenate(found), np.concatenate([part.target.numpy() for part in parts])
 
 
 def _numbers(model: SequenceModel, data: Batches, batch: int, device: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -96,29 +89,20 @@ def _scored(batch: Batch) -> torch.Tensor:
     return batch.ragged.mask if batch.score is None else batch.ragged.mask & batch.score
 
 
-def _number_scores(found: np.ndarray, target: np.ndarray, out: NumberOut) -> Scores:
-    apart = target - found[..., _MIDDLE]
-    inside = (target >= found[..., _LOW]) & (target <= found[..., _HIGH])
-    # Columns of different units have no mean in any unit.
-    alone = len(out.columns) == 1
-    by_step = (np.abs(apart) * (np.asarray(out.scale) if alone else 1.0)).mean(axis=(0, 2))
-    values = {
-        "mae": float(np.abs(apart).mean()),
-        "rmse": float(np.sqrt((apart**2).mean())),
-        **({"mae_units": float(by_step.mean())} if alone else {}),
-        "coverage": float(inside.mean()),
-    }
-    return Scores(values, len(target), by_step=by_step)
-
-
 @torch.inference_mode()
 def calibrate(model: SequenceModel, valid: Batches, batch: int, device: str) -> None:
     """Widen (or narrow) the intervals so that 80 % of the validation part lies inside.
+
+    Of several labels, choose from which probability on each is said to hold.
 
     Conformalised quantile regression (Romano, Patterson & Candes 2019): the margin of a step and column is the
     80 % quantile of ``max(low - y, y - high)``.
     """
     out = model.config.output
+    if isinstance(out, LabelsOut):
+        model.eval()
+        chosen = best_thresholds(*_sets(model, valid, batch, device))
+        model.config = model.config.model_copy(update={"output": out.model_copy(update={"thresholds": chosen})})
     if not isinstance(out, NumberOut):
         return
     model.eval()
@@ -127,29 +111,116 @@ def calibrate(model: SequenceModel, valid: Batches, batch: int, device: str) -> 
     found, target = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
     outside = np.maximum(found[..., _LOW] - target, target - found[..., _HIGH])
     level = min(1.0, 0.8 * (1 + 1 / len(target)))
-    margin = np.quantile(outside, level, axis=0).reshape(-1).tolist()
+    gap = np.isnan(outside)
+    wide = np.where(gap.all(0), 0.0, outside)
+    margin = (np.nanquantile if gap.any() else np.quantile)(wide, level, axis=0).reshape(-1).tolist()
     model.config = model.config.model_copy(update={"output": out.model_copy(update={"margin": margin})})
 
 
-def baseline_scores(out: object, train: Batches, test: Batches) -> dict[str, Scores]:
+def baseline_scores(config: ModelConfig, train: Batches, test: Batches) -> dict[str, Scores]:
     """The scores of what needs no training, by name, on the same data as the model's."""
-    if isinstance(out, LabelOut) and isinstance(train, ExampleSet) and isinstance(test, ExampleSet):
-        return _majority(out, train, test)
+    found = _baselines(config, train, test)
+    return {name: headline(scores, config.metric) for name, scores in found.items()}
+
+
+def _baselines(config: ModelConfig, train: Batches, test: Batches) -> dict[str, Scores]:
+    out = config.output
+    if isinstance(out, (LabelOut, LabelsOut)):
+        if not isinstance(train, ExampleSet) or not isinstance(test, ExampleSet):
+            return {}
+        if isinstance(out, LabelsOut):
+            return _constant_sets(out, train, test)
+        if parse_target(config.target).kind == "label":
+            return _majority(out, train, test)
+        return _by_key(config, out, train.whole if isinstance(train, PieceSet) else train, test)
     if isinstance(out, NumberOut):
         if isinstance(train, WindowSet) and isinstance(test, WindowSet):
-            return _forecasts(out, train, test)
+            return _forecasts(config, out, train, test)
         if isinstance(train, PieceSet) and isinstance(test, ExampleSet):
             return _following(out, train.whole, test)
         if isinstance(train, ExampleSet) and isinstance(test, ExampleSet):
-            return _constant(out, train, test)
+            return _constant(out, train, test) if train.scores is None else _beside(config, out, train, test)
         return {}
     return _bigrams(train, test)
 
 
 def _majority(out: LabelOut, train: ExampleSet, test: ExampleSet) -> dict[str, Scores]:
-    guess = baselines.majority([int(k) for k in train.targets])
-    right = sum(int(k) == guess for k in test.targets) / len(test)
-    return {f"always '{out.classes[guess]}'": Scores({"accuracy": right}, len(test))}
+    classes, truth = (np.array([int(k) for k in part.targets]) for part in (train, test))
+    return _always(out, classes, truth, {})
+
+
+def _always(out: LabelOut, classes: np.ndarray, truth: np.ndarray, options: dict[str, int]) -> dict[str, Scores]:
+    """The class that training has most of; its probabilities are the shares of the classes."""
+    shares = np.bincount(classes[classes >= 0], minlength=len(out.classes)) + 1.0
+    guess = out.classes[int(shares.argmax())]
+    found = np.broadcast_to(shares / shares.sum(), (len(truth), len(out.classes)))
+    return {f"always '{guess}'": class_scores(found, truth, confused=False, **options)}
+
+
+def _by_key(config: ModelConfig, out: LabelOut, train: ExampleSet, test: ExampleSet) -> dict[str, Scores]:
+    """The commonest class, and for words or categories the commonest for each: of itself, or behind it."""
+    sides = [_steps(part) for part in (train, test)]
+    (inputs, classes), (given, truth) = sides
+    follows = parse_target(config.target).kind == "next"
+    options = {"top": 3} if follows and len(out.classes) > 3 else {}
+    found = _always(out, classes, truth, options)
+    place, name = _key(config)
+    if place is not None:
+        keys = [side if side.ndim == 1 else side[:, place] for side in (inputs, given)]
+        seen = classes >= 0
+        table = baselines.Lookup(keys[0][seen].astype(np.int64), classes[seen], len(out.classes))
+        label = f"what follows each {name} most often" if follows else f"the commonest for each {name}"
+        found[label] = class_scores(table.chances(keys[1].astype(np.int64)), truth, confused=False, **options)
+    return found
+
+
+def _key(config: ModelConfig) -> tuple[int | None, str]:
+    """The place of the word or category that tells most of a step by itself: the target's own, or the first."""
+    kind = config.input
+    if not isinstance(kind, JoinedIn):
+        return (0, "word") if kind.kind == "text" else (None, "")
+    column = config.output.column if isinstance(config.output, LabelOut) else ""
+    found: list[tuple[int, str]] = []
+    for part, (first, _) in zip(kind.parts, kind.spans, strict=False):
+        if part.kind == "text":
+            found.append((first, "word"))
+        elif part.kind == "events":
+            found += [(first + k, name) for k, name in enumerate(part.columns)]
+    return next((one for one in found if one[1] == column), found[0] if found else (None, ""))
+
+
+def _steps(data: ExampleSet) -> tuple[np.ndarray, np.ndarray]:
+    """The inputs of all scored steps, ``[N]`` or ``[N, D]``, and their targets."""
+    masks = data.scores if data.scores is not None else [torch.ones(len(one), dtype=torch.bool) for one in data.inputs]
+    inputs = torch.cat([one[mask] for one, mask in zip(data.inputs, masks, strict=True)])
+    return inputs.numpy(), torch.cat([one[mask] for one, mask in zip(data.targets, masks, strict=True)]).numpy()
+
+
+def _constant_sets(out: LabelsOut, train: ExampleSet, test: ExampleSet) -> dict[str, Scores]:
+    """The commonest set of classes, and all classes always."""
+    sides = [part.targets.numpy() for part in (train, test) if isinstance(part.targets, torch.Tensor)]
+    sets, truth = sides
+    kinds, counts = np.unique(sets, axis=0, return_counts=True)
+    common = kinds[counts.argmax()] > 0.5
+    name = "|".join(one for one, holds in zip(out.classes, common, strict=True) if holds) or "none"
+    shares = np.broadcast_to((sets.sum(0) + 1) / (len(sets) + 2), truth.shape)
+    said = {f"always '{name}'": common, "always all": np.ones_like(common)}
+    return {label: set_scores(shares, np.broadcast_to(one, truth.shape), truth) for label, one in said.items()}
+
+
+def _beside(config: ModelConfig, out: NumberOut, train: ExampleSet, test: ExampleSet) -> dict[str, Scores]:
+    """The training median, and ridge regression of each step on what is read at that step."""
+    (inputs, goals), (given, target) = _steps(train), _steps(test)
+    guess = np.nanmedian(goals, axis=0)
+    found = {"training median": _point_scores(np.broadcast_to(guess, target.shape), target, out)}
+    if config.input.kind == "series":
+        whole = ~np.isnan(goals).any(axis=(1, 2))
+        stride = 1 + int(whole.sum()) // _MOST
+        past, future = inputs[whole][::stride], goals[whole][::stride]
+        fit = baselines.Ridge(past.astype(np.float64), future.reshape(len(future), -1), anchored=False)
+        made = fit.predict(given.astype(np.float64)).reshape(target.shape)
+        found["ridge on the same step"] = _point_scores(made, target, out)
+    return found
 
 
 def _constant(out: NumberOut, train: ExampleSet, test: ExampleSet) -> dict[str, Scores]:
@@ -161,26 +232,39 @@ def _constant(out: NumberOut, train: ExampleSet, test: ExampleSet) -> dict[str, 
 
 
 def _point_scores(found: np.ndarray, target: np.ndarray, out: NumberOut) -> Scores:
-    made = _number_scores(np.repeat(found[..., None], len(LEVELS), axis=-1), target, out)
+    made = number_scores(np.repeat(found[..., None], len(LEVELS), axis=-1), target, out)
     del made.values["coverage"]
     return made
 
 
-Side = tuple[np.ndarray, np.ndarray]
-"""Histories ``[N, L, C]`` and what followed them, ``[N, H, C]``."""
+Side = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Histories ``[N, L, C]``, what followed them, ``[N, H, C]``, and what was known of that ahead, ``[N, K]``."""
 
 
-def _forecasts(out: NumberOut, train: WindowSet, test: WindowSet) -> dict[str, Scores]:
+def _forecasts(config: ModelConfig, out: NumberOut, train: WindowSet, test: WindowSet) -> dict[str, Scores]:
     """What needs no training, on the windows of a forecast."""
     if not out.anchors:
         return _unanchored(out, train, test)
-    sides: list[Side] = []
-    for data in (train, test):
-        parts = list(data.in_order(4096))
-        history = np.concatenate([p.ragged.values[..., out.anchors].permute(1, 0, 2).numpy() for p in parts])
-        sides.append((history.astype(np.float64), np.concatenate([p.target.numpy() for p in parts])))
+    sides = [_side(config, out, data) for data in (train, test)]
     season = baselines.season_of(train.longest(out.anchors[0]), sides[1][0].shape[1])
     return _naive(out, sides[0], sides[1], season)
+
+
+def _side(config: ModelConfig, out: NumberOut, data: WindowSet) -> Side:
+    kind, lookback = config.input, data.lookback
+    known: list[int] = []
+    if isinstance(kind, JoinedIn):
+        spans = zip(kind.every, kind.spans, strict=True)
+        known = [
+            place for part, (a, b) in spans if part.kind == "series" for place in range(a, b) if place in kind.ahead
+        ]
+    histories, futures, ahead = [], [], []
+    for part in data.in_order(4096):
+        values = part.ragged.values
+        histories.append(values[:lookback][..., out.anchors].permute(1, 0, 2).numpy())
+        futures.append(part.target.numpy())
+        ahead.append(values[lookback:][..., known].transpose(0, 1).flatten(1).numpy())
+    return np.concatenate(histories).astype(np.float64), np.concatenate(futures), np.concatenate(ahead)
 
 
 def _following(out: NumberOut, train: ExampleSet, test: ExampleSet) -> dict[str, Scores]:
@@ -190,8 +274,7 @@ def _following(out: NumberOut, train: ExampleSet, test: ExampleSet) -> dict[str,
     longest = max(train.inputs, key=len)[:, out.anchors[0]].numpy().astype(np.float64)
     lookback = max(1, min(_LOOKBACK, (len(longest) - 1) // 2))
     past, given = _histories(out, train, lookback), _histories(out, test, lookback)
-    stride = -(-len(past[0]) // _MOST)
-    return _naive(out, (past[0][::stride], past[1][::stride]), given, baselines.season_of(longest, lookback))
+    return _naive(out, past, given, baselines.season_of(longest, lookback))
 
 
 def _histories(out: NumberOut, data: ExampleSet, lookback: int) -> Side:
@@ -204,18 +287,21 @@ def _histories(out: NumberOut, data: ExampleSet, lookback: int) -> Side:
         windows = np.lib.stride_tricks.sliding_window_view(padded, lookback, axis=0)
         histories.append(windows[scored].transpose(0, 2, 1))
         following.append(targets.numpy()[scored])
-    return np.concatenate(histories), np.concatenate(following)
+    none = np.zeros((sum(map(len, following)), 0))
+    return np.concatenate(histories), np.concatenate(following), none
 
 
 def _naive(out: NumberOut, train: Side, test: Side, season: int) -> dict[str, Scores]:
     """Naive forecasts and ridge regression, every column on its own."""
-    (past, future), (history, target) = train, test
+    (past, future, before), (history, target, ahead) = train, test
     horizon, columns = out.horizon, range(target.shape[2])
+    whole = np.flatnonzero(~np.isnan(future).any(axis=(1, 2)))
+    chosen = whole[:: -(-len(whole) // _MOST) or 1]
+    past, future, before = past[chosen], future[chosen], before[chosen]
+    ridges = [baselines.Ridge(past[..., c], future[..., c], known=before) for c in columns]
     named = {
         "last value": [baselines.last_value(history[..., c], horizon) for c in columns],
-        "ridge on the same window": [
-            baselines.Ridge(past[..., c], future[..., c]).predict(history[..., c]) for c in columns
-        ],
+        "ridge on the same window": [ridges[c].predict(history[..., c], ahead) for c in columns],
     }
     if season > 1:
         for label, with_drift in (("seasonal-naive", False), ("seasonal-naive with drift", True)):
@@ -235,12 +321,15 @@ def _unanchored(out: NumberOut, train: WindowSet, test: WindowSet) -> dict[str, 
 
     def sides(data: WindowSet, stride: int) -> tuple[np.ndarray, np.ndarray]:
         parts = list(data.in_order(4096))
-        past = [part.ragged.values[-steps:].transpose(0, 1).flatten(1)[::stride] for part in parts]
+        first = max(0, data.lookback - steps)
+        past = [part.ragged.values[first:].transpose(0, 1).flatten(1)[::stride] for part in parts]
         future = [part.target.flatten(1)[::stride] for part in parts]
         return torch.cat(past).double().numpy(), torch.cat(future).numpy()
 
     past, future = sides(train, 1 + len(train) // 20_000)
     history, target = sides(test, 1)
+    whole = ~np.isnan(future).any(axis=1)
+    past, future = past[whole], future[whole]
     found = {
         "training median": np.broadcast_to(np.median(future, axis=0), target.shape),
         "ridge on the same window": baselines.Ridge(past, future, anchored=False).predict(history),

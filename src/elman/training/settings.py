@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 from elman.core.errors import InputError, nearest
 from elman.model.kinds.schema import Schema
 
-__all__ = ["Job", "LoopSettings", "job_from"]
+__all__ = ["Job", "LoopSettings", "job_from", "seconds_in"]
 
 
 class Job(Schema):
@@ -24,6 +24,10 @@ class Job(Schema):
         time: column of each row's time.
         split: a column with train/valid/test, fractions such as ``0.8,0.1,0.1``, or dates.
         valid: file for validation. test: file for the final test.
+        known: columns known ahead of a forecast, with a comma between.
+        static: columns constant in a sequence, likewise.
+        gaps: what a missing value is: an ``error``, an ``input`` of its own, or to ``interpolate``.
+        metric: the score that is shown first. class_weights: ``balanced``, or ``NAME=WEIGHT,...``.
         cell: ``gru``, ``lstm``, ``rnn``, ``feedforward``, or a cell of your own by name.
         hidden: units a layer. layers: recurrent layers. bidirectional: read both ways.
         dropout: from 0 to below 1, and so input_dropout, word_dropout, recurrent_dropout, weight_drop, zoneout and
@@ -32,6 +36,8 @@ class Job(Schema):
         lookback: steps of history of a forecast.
         epochs: passes over the data at the most. batch: rows a step. batch_tokens: in place of it, steps of sequences
             a batch, pads included. accumulate: batches an optimiser step.
+        budget: time for the training at the most, such as ``90s``, ``2m`` or ``1h``. The learning rate falls with it,
+            so that what is learnt is settled when it ends; the last digits then depend on the speed of the machine.
         lr: learning rate. find_lr: have it found by a range test, see :mod:`elman.training.finder`.
         weight_decay: decoupled decay (AdamW) of all matrices; embedding_decay: of token vectors, None for the same;
             bias_decay: of biases and norms. l2, l1: weights of the sums of all matrices' squares and magnitudes.
@@ -55,6 +61,11 @@ class Job(Schema):
     split: str | None = None
     valid: str | None = None
     test: str | None = None
+    known: str | None = None
+    static: str | None = None
+    gaps: Literal["error", "input", "interpolate"] = "error"
+    metric: str | None = None
+    class_weights: str | None = None
     cell: str | None = None
     hidden: int | None = Field(None, ge=1)
     layers: int | None = Field(None, ge=1)
@@ -70,6 +81,7 @@ class Job(Schema):
     readout: Literal["last", "mean", "max", "attention"] | None = None
     lookback: int | None = Field(None, ge=1)
     epochs: int | None = Field(None, ge=1)
+    budget: str | None = None
     batch: int | None = Field(None, ge=1)
     batch_tokens: int | None = Field(None, ge=1)
     accumulate: int = Field(1, ge=1)
@@ -123,10 +135,23 @@ def _instead(name: str) -> str:
     return "; leave it out to have it chosen" if known.default is None else f"; leave it out for {known.default}"
 
 
+def seconds_in(text: str, option: str) -> float:
+    """A stretch of time such as ``90s``, ``2m`` or ``1h`` in seconds; raise :class:`InputError` for anything else."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
+    if not found or not float(found[1]):
+        raise InputError(f"{option} {text}: expected a stretch of time such as 90s, 2m or 1h; as in {option} 2m")
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
+
+
 class LoopSettings(Schema):
-    """What the training loop needs; all chosen. See :class:`Job`."""
+    """What the training loop needs; all chosen. See :class:`Job`.
+
+    Attributes:
+        budget: seconds at the most; 0 for as many as it takes.
+    """
 
     epochs: int
+    budget: float = 0.0
     batch: int
     lr: float
     batch_tokens: int | None = None

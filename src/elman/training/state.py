@@ -86,6 +86,11 @@ class TrainingState:
         """What is validated and kept: the average, once there is one."""
         return self.average.model if self.average is not None and self.average.begun else self.model
 
+    @property
+    def seconds(self) -> float:
+        """The time spent so far, that of sessions before included."""
+        return self.history.seconds + self.means.seconds
+
     def count(self, loss: float, norm: float, *, clipped: bool) -> None:
         """A step is done."""
         self.means.loss += loss
@@ -147,6 +152,7 @@ class TrainingState:
             "interrupted": self.history.interrupted,
             "notes": list(self.history.notes),
             "ending": list(self.history.ending),
+            "spent": self.history.spent,
         }
         return tensors, record
 
@@ -167,6 +173,7 @@ class TrainingState:
         self.history.epochs[:] = [Epoch(**{**line, "notes": tuple(line["notes"])}) for line in record["history"]]
         self.history.stopped, self.history.interrupted = record["stopped"], record["interrupted"]
         self.history.notes, self.history.ending = list(record["notes"]), list(record["ending"])
+        self.history.spent = record["spent"]
         self.carried = self._carried(_unnamed(record["carried"], tensors))
         draw_on((groups["random"], record["random"]), self.device)
 

@@ -6,7 +6,10 @@ import numpy as np
 import torch
 
 from elman.data.batch import Batches, WindowSet
+from elman.model.kinds.joined import JoinedIn
 from elman.model.kinds.number import LEVELS, NumberOut
+from elman.model.kinds.series import SeriesIn
+from elman.model.kinds.text import TextIn
 from elman.model.network import SequenceModel, relative
 
 __all__ = ["warm_start"]
@@ -31,8 +34,9 @@ def warm_start(model: SequenceModel, train: Batches, valid: Batches) -> None:
         return
     if not isinstance(train, WindowSet) or not isinstance(valid, WindowSet):
         return
-    past, future = _windows(train, out.anchors)
-    judged = _windows(valid, out.anchors)
+    kind = model.config.input
+    past, future = _windows(train, out.anchors, kind)
+    judged = _windows(valid, out.anchors, kind)
     slopes = min((_ridge(past, future, penalty) for penalty in _PENALTIES), key=lambda w: _error(w, *judged))
     offsets = np.quantile(future - past @ slopes, LEVELS, axis=0)
     weight = np.repeat(slopes.T, len(LEVELS), axis=0)
@@ -50,14 +54,20 @@ def _error(slopes: np.ndarray, past: np.ndarray, future: np.ndarray) -> float:
     return float(np.abs(future - past @ slopes).mean())
 
 
-def _windows(train: WindowSet, anchors: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Histories ``[N*C, L]`` and futures ``[N*C, H]`` as the model sees them; columns stand one below the other."""
+def _windows(
+    train: WindowSet, anchors: list[int], kind: SeriesIn | TextIn | JoinedIn | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Histories ``[N*C, L]`` and futures ``[N*C, H]`` as the model sees them; columns stand one below the other.
+
+    Windows that a value of the future is missing from are left out.
+    """
     stride = max(1, len(train) * len(anchors) // _MOST)
     pasts, futures = [], []
     for part in train.in_order(4096):
-        given, last, spread = relative(part.ragged.values)
+        given, last, spread = relative(part.ragged.values[: train.lookback], kind)
         future = (part.target - last[:, None, anchors]) / spread[:, None, anchors]
         pasts.append(given[..., anchors].permute(1, 2, 0))
         futures.append(future.transpose(1, 2))
     sides = [torch.cat(side)[::stride].flatten(0, 1).double().numpy() for side in (pasts, futures)]
-    return sides[0], sides[1]
+    whole = ~np.isnan(sides[1]).any(1)
+    return sides[0][whole], sides[1][whole]

@@ -41,7 +41,11 @@ def test_numbers() -> None:
 @pytest.mark.parametrize(
     ("values", "line", "says"),
     [
-        ([1, None], 3, r"value is missing.*not supported yet.*\.drop_nulls\('x'\).*fill_null.*write_csv"),
+        (
+            [1, None],
+            3,
+            r"value is missing.*--gaps input.*--gaps interpolate.*\.drop_nulls\('x'\).*fill_null.*write_csv",
+        ),
         ([1.0, math.nan], 3, "value is missing"),
         ([math.inf, 1.0], 2, r"infinite.*\.filter\(pl\.col\('x'\)\.is_finite\(\)\)"),
         (["1", "two"], 3, "--from series needs numbers, but here is 'two'; correct it, or name .*: other"),

@@ -17,7 +17,7 @@ MACHINES = "unit,site,x,y\n" + "".join(f"{k % 3},s{k % 3},{k},{k}\n" for k in ra
 
 
 def _examples(path: Path, source: str, target: str, id: str | None = None) -> Examples:
-    return assemble(read(path), parse_source(source)[0], parse_target(target), Roles(id=id), need_target=False)
+    return assemble(read(path), parse_source(source), parse_target(target), Roles(id=id), need_target=False)
 
 
 def test_a_column_stands_behind_the_id_once_a_predicted_row(tmp_path: Path) -> None:

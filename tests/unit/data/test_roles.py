@@ -32,7 +32,7 @@ def table(text: str, file: str = "t.csv") -> Table:
 
 
 def made(text: str, source: str, target: str, file: str = "t.csv", need: bool = True, **roles: str) -> Examples:
-    return assemble(table(text, file), parse_source(source)[0], parse_target(target), Roles(**roles), need_target=need)
+    return assemble(table(text, file), parse_source(source), parse_target(target), Roles(**roles), need_target=need)
 
 
 MACHINES = """m,t,a,b,fault
@@ -111,7 +111,7 @@ def test_texts_of_one_id_are_joined() -> None:
 def test_a_plain_text() -> None:
     ex = assemble(
         Table(read_jsonl('{"text": "abc"}', "t.txt")[0], "t.txt", np.array([1])),
-        parse_source("text")[0],
+        parse_source("text"),
         parse_target("next"),
         Roles(),
     )
@@ -217,7 +217,8 @@ BAD = {
         "label",
         {"id": "id"},
         (4, "label"),
-        "constant within one id, but it is 'w' here and 'u' in line 2; correct it, or name an --id",
+        "constant within one id, but it is 'w' here and 'u' in line 2; correct it, name an --id whose rows share it, "
+        "or predict one a step: --to tags:label",
     ),
     "number differs": (
         "id,x,y\na,1,5\na,3,6\n",
@@ -225,7 +226,8 @@ BAD = {
         "number:y",
         {"id": "id"},
         (3, "y"),
-        "it is '6.0' here and '5.0' in line 2; for a value at every step write --to next:y or --to future:24:y",
+        "it is '6.0' here and '5.0' in line 2; for a value at every step write --to series:y, --to next:y or "
+        "--to future:24:y",
     ),
     "label missing": (
         "id,x,label\na,1,\n",
@@ -250,7 +252,7 @@ BAD = {
         "next",
         {"time": "t"},
         (3, "x"),
-        "value is missing, .*not supported yet.*fill_null",
+        "value is missing.*--gaps input.*fill_null",
     ),
     "time text": (
         "t,x\n1/2/2020,2\n",
@@ -364,7 +366,7 @@ def test_bad_tables(case: str) -> None:
             "series",
             "label:x,t",
             {"id": "id"},
-            "a label is one column; write --to label:x, or --to number:x,t",
+            "a label is one column; write --to label:x, --to labels:x,t if each says yes or no, or --to number:x,t",
         ),
         ("series:x,label", "label", {"id": "id"}, "none is called"),
         (
@@ -420,7 +422,7 @@ def test_grouping_loses_and_mixes_nothing(ids: list[int]) -> None:
 @pytest.mark.skipif("ELMAN_DATA" not in os.environ, reason="needs $ELMAN_DATA")
 def test_electricity_transformer() -> None:
     path = Path(os.environ["ELMAN_DATA"]) / "ett_hourly" / "ETTh1.csv.gz"
-    ex = assemble(read(path), parse_source("series")[0], parse_target("future:24:OT"), Roles(time="date"))
+    ex = assemble(read(path), parse_source("series"), parse_target("future:24:OT"), Roles(time="date"))
     assert ex.columns == ("HUFL", "HULL", "MUFL", "MULL", "LUFL", "LULL", "OT")
     assert ex.inputs[0].shape == (17420, 7)
     assert ex.targets is not None

@@ -36,7 +36,7 @@ def test_the_line_to_paste_works(case: str, tmp_path: Path, monkeypatch: pytest.
     def attempt(file: str) -> Examples:
         table = read(file)
         time = "t" if "t" in table.frame.columns else None
-        return assemble(table, parse_source(source)[0], parse_target("next"), Roles(time=time))
+        return assemble(table, parse_source(source), parse_target("next"), Roles(time=time))
 
     with pytest.raises(DataError) as caught:
         attempt(name)

@@ -9,8 +9,11 @@ import pytest
 import torch
 
 from elman import Ragged
-from elman.model.grammar import parse_target
+from elman.model.grammar import PER_STEP, parse_target
+from elman.model.kinds.events import EventsIn
+from elman.model.kinds.joined import JoinedIn, PartIn
 from elman.model.kinds.label import LabelOut
+from elman.model.kinds.labels import LabelsOut
 from elman.model.kinds.number import NumberOut
 from elman.model.kinds.series import SeriesIn
 from elman.model.kinds.text import TextIn, TokenOut
@@ -25,8 +28,17 @@ PAIRS = (
     "text-label",
     "text-number",
     "text-next",
+    "text-tags",
+    "series-labels",
+    "series-tags",
+    "series-series",
+    "events-next",
+    "series+events-label",
+    "series+text-tags",
+    "series+events-next",
+    "series+events-future:3",
 )
-"""Every pair that the grammar allows."""
+"""Pairs that cover every kind on either side; of several parts there are more."""
 
 CASES = [
     (pair, cell, both)
@@ -37,7 +49,10 @@ CASES = [
 ]
 """Every model that training can make, one size each."""
 
-LOOKBACK = 8
+LOOKBACK, HORIZON = 8, 3
+
+WORDS = ["<unknown>", "<end>", *"abcdefgh"]
+SCALE = {"mean": [0.0, 0.0], "scale": [1.0, 1.0]}
 
 
 @dataclass
@@ -58,40 +73,57 @@ class Small:
 
     def config(self, **net: object) -> ModelConfig:
         kind = parse_target(self.target).kind
-        words = ["<unknown>", "<end>", *"abcdefgh"]
-        scale = {"mean": [0.0, 0.0], "scale": [1.0, 1.0]}
-        out: LabelOut | NumberOut | TokenOut = TokenOut(size=len(words))
-        if kind == "label":
-            out = LabelOut(column="y", classes=["a", "b", "c"])
-        elif kind == "number":
-            out = NumberOut(columns=["y", "z"], **scale)
-        elif self.source == "series":
-            out = NumberOut(columns=["q", "p"], **scale, horizon=3 if kind == "future" else 1, anchors=[1, 0])
         settings = {
             "cell": self.cell,
             "hidden": 6,
             "embedding": 5,
             "window": 3,
             "bidirectional": self.both,
-            "readout": "every" if kind == "next" else "mean",
+            "readout": "every" if kind in PER_STEP else "mean",
             "highway": kind == "future",
         }
         return ModelConfig(
             source=self.source,
             target=self.target,
             lookback=LOOKBACK if kind == "future" else 0,
-            input=SeriesIn(columns=["p", "q"], **scale)
-            if self.source == "series"
-            else TextIn(column="t", variant="char", vocabulary=words),
-            output=out,
+            input=self.input(),
+            output=self.output(),
             net=NetConfig.model_validate({**settings, **net}),
         )
+
+    def input(self) -> SeriesIn | TextIn | JoinedIn:
+        kinds: dict[str, PartIn] = {
+            "series": SeriesIn(columns=["p", "q"], **SCALE),
+            "text": TextIn(column="t", variant="char", vocabulary=WORDS),
+            "events": EventsIn(columns=["e"], vocabularies=[WORDS]),
+        }
+        parts = [kinds[name] for name in self.source.split("+")]
+        if len(parts) == 1 and not isinstance(parts[0], EventsIn):
+            return parts[0]
+        fixed: dict[str, list[PartIn]] = {}
+        if self.target.startswith("future"):
+            known = [SeriesIn(columns=["k"], mean=[0.0], scale=[1.0]), EventsIn(columns=["w"], vocabularies=[WORDS])]
+            fixed = {"known": known, "static": [EventsIn(columns=["s"], vocabularies=[WORDS])]}
+        return JoinedIn(parts=parts, **fixed)
+
+    def output(self) -> LabelOut | LabelsOut | NumberOut | TokenOut:
+        kind = parse_target(self.target).kind
+        if kind in ("label", "tags") or self.pair == "events-next":
+            return LabelOut(column="y", classes=["a", "b", "c"])
+        if kind == "labels":
+            return LabelsOut(columns=["y"], classes=["a", "b", "c"], weights=[1.0, 2.0, 0.5])
+        if kind in ("number", "series"):
+            return NumberOut(columns=["y", "z"], **SCALE)
+        if self.source == "text":
+            return TokenOut(size=len(WORDS))
+        return NumberOut(columns=["q", "p"], **SCALE, horizon=HORIZON if kind == "future" else 1, anchors=[1, 0])
 
     def model(self, **net: object) -> SequenceModel:
         """A model whose every weight is drawn at random, the head's and the highway's too."""
         torch.manual_seed(0)
         made = SequenceModel(self.config(**net))
-        for weight in [*made.head.parameters(), *(made.highway.parameters() if made.highway else ())]:
+        zeros = [made.head, made.highway, made.ahead and made.ahead.out]
+        for weight in [weight for part in zeros if part is not None for weight in part.parameters()]:
             torch.nn.init.normal_(weight, std=0.3)
         return made.eval()
 
@@ -100,21 +132,46 @@ class Small:
         source = torch.Generator().manual_seed(3)
         kind, rows, steps = parse_target(self.target).kind, len(lengths), max(lengths)
         if kind == "future":
-            values = torch.randn(LOOKBACK, rows, 2, generator=source)
-            return Batch(Ragged(values), torch.randn(rows, 3, 2, generator=source))
-        values = torch.randn(steps, rows, 2, generator=source)
-        if self.source == "text":
-            values = torch.randint(0, 10, (steps, rows), generator=source)
-        ragged = Ragged(values, list(lengths)).clean()
+            return Batch(Ragged(self._windows(rows, source)), torch.randn(rows, HORIZON, 2, generator=source))
+        ragged = Ragged(self._values(steps, rows, source), list(lengths)).clean()
         if kind == "label":
             return Batch(ragged, torch.arange(rows) % 3)
+        if kind == "labels":
+            return Batch(ragged, torch.randint(0, 2, (rows, 3), generator=source).float())
         if kind == "number":
             return Batch(ragged, torch.randn(rows, 1, 2, generator=source))
-        if self.source == "text":
-            return Batch(ragged, torch.randint(0, 10, (steps, rows), generator=source))
         # The first two steps are given, not scored.
         scored = (torch.arange(steps)[:, None] >= 2).expand(steps, rows)
+        out = self.output()
+        if isinstance(out, TokenOut):
+            return Batch(ragged, torch.randint(0, 10, (steps, rows), generator=source))
+        if isinstance(out, LabelOut):
+            return Batch(ragged, torch.randint(0, 3, (steps, rows), generator=source), scored)
         return Batch(ragged, torch.randn(steps, rows, 1, 2, generator=source), scored)
+
+    def _values(self, steps: int, rows: int, source: torch.Generator) -> torch.Tensor:
+        """Numbers ``(T, B, 2)``, words ``(T, B)``, or several parts side by side, where a name is a number."""
+        made = {
+            "series": torch.randn(steps, rows, 2, generator=source),
+            "text": torch.randint(0, 10, (steps, rows), generator=source),
+        }
+        if self.source in made:
+            return made[self.source]
+        names = torch.randint(0, 10, (steps, rows, 1), generator=source).float()
+        return torch.cat([made["series"] if name == "series" else names for name in self.source.split("+")], dim=-1)
+
+    def _windows(self, rows: int, source: torch.Generator) -> torch.Tensor:
+        """Windows, and of several parts the steps ahead too, in which only what is known stands."""
+        if self.source == "series":
+            return torch.randn(LOOKBACK, rows, 2, generator=source)
+        steps = LOOKBACK + HORIZON
+        number, name = (
+            torch.randn(steps, rows, 1, generator=source),
+            torch.randint(0, 10, (steps, rows, 1), generator=source),
+        )
+        read, constant = self._values(steps, rows, source), name[:1].expand(steps, -1, -1)
+        read[LOOKBACK:] = 0.0
+        return torch.cat([read, number, name.float(), constant.float()], dim=-1)
 
 
 @pytest.fixture(params=CASES, ids=lambda case: "-".join(map(str, case[:2])) + ("-both" if case[2] else ""))

@@ -349,7 +349,7 @@ def _forged(folder: Path, config: dict[str, Any] | None = None, manifest: dict[s
         ("series-label", {"net.window": 5, "net.readout": "attention"}, "not in both"),
         ("series-label", {"net.readout": "every"}, r"config\.json: net\.readout"),
         ("series-label", {"target": "futur:3"}, r"config\.json: target: .*unknown kind"),
-        ("series-label", {"target": "next"}, "target: does not fit the output"),
+        ("series-label", {"target": "number"}, "target: does not fit the output"),
         ("series-label", {"output.classes": ["a"]}, "at least 2"),
         ("series-label", {"lookback": 3}, "lookback"),
         ("series-label", {"input.scale": [1.0]}, "input: one mean and one scale a column"),

@@ -25,12 +25,11 @@ Make = Callable[..., Any]
 
 def _dirty(batch: Batch) -> Batch:
     """The same batch with rubbish wherever nothing is real."""
-    rubbish = torch.nan if batch.ragged.values.is_floating_point() else 1
     steps = batch.ragged.steps
 
     def fill(values: Tensor) -> Tensor:
         mask = batch.ragged.mask.reshape(steps, -1, *[1] * (values.dim() - 2))
-        bad = torch.nan if values.is_floating_point() else rubbish
+        bad = torch.nan if values.is_floating_point() else 1
         return torch.where(mask, values, torch.full((), bad, dtype=values.dtype))
 
     target = fill(batch.target) if batch.target.shape[:2] == batch.ragged.values.shape[:2] else batch.target
@@ -133,7 +132,7 @@ def test_no_row_knows_its_batch_mates(small: Any) -> None:
 def test_rows_without_a_step_alone_are_answered(small: Any) -> None:
     if small.target.startswith("future"):
         for rows in (Ragged(torch.zeros(0, 2, 2)), Ragged(torch.zeros(8, 2, 2), [8, 7]), Ragged(torch.zeros(9, 2, 2))):
-            with pytest.raises(InputError, match="a forecast reads 8 steps of every row, got Ragged"):
+            with pytest.raises(InputError, match=r"a forecast reads (8|11) steps of every row, got Ragged"):
                 small.model().answer(rows)
         return
     model, rows = small.model(), small.batch((4, 0, 3)).ragged

@@ -23,10 +23,9 @@ def _loop(source: str, target: str, count: int, **given: Any) -> Any:
     data: Batches = windows if "future" in target else ExampleSet([rows[:2]] * count, torch.zeros(count))
     kind = SeriesIn(columns=["x"], mean=[0.0], scale=[1.0])
     out = NumberOut(columns=["x"], mean=[0.0], scale=[1.0])
-    part = parse_source(source)[0]
     return choose_loop(
         Job(file="f", source=source, target=target, **given),
-        Prepared(part, parse_target(target), kind, out, data, data, None),
+        Prepared(parse_source(source), parse_target(target), kind, out, data, data, None),
     )
 
 

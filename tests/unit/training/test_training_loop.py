@@ -17,17 +17,18 @@ from torch import nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 import elman
-from elman import Ragged
+from elman import InputError, Ragged
 from elman.data.batch import ExampleSet, StreamSet
 from elman.model.kinds.label import LabelOut
 from elman.model.kinds.series import SeriesIn
 from elman.model.kinds.text import TextIn, TokenOut
 from elman.model.network import ModelConfig, NetConfig, SequenceModel
 from elman.run import Run
+from elman.training import loop
 from elman.training.loop import DivergedError, Epoch, History, Step, fit, mean_loss
 from elman.training.optimise import optimiser_of
 from elman.training.scores import METRICS
-from elman.training.settings import LoopSettings
+from elman.training.settings import LoopSettings, seconds_in
 
 # Toys of every pair -------------------------------------------------------------------------------------------
 
@@ -167,6 +168,54 @@ def test_training_stops_early_and_keeps_the_best_weights() -> None:
     assert history.epochs[-1].valid_loss > kept
     assert [epoch.best for epoch in history.epochs][: history.best.epoch][-1]
     assert not any(epoch.best for epoch in history.epochs[history.best.epoch :])
+
+
+class _Clock:
+    """A second passes with every look at it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        self.now += 1.0
+        return self.now
+
+
+def test_a_training_ends_when_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "time", _Clock())
+    heard: list[Step | Epoch] = []
+    history = fit(_model(), _noise(40, 0), _noise(8, 1), _settings(epochs=50, budget=9.0), heard.append)
+    # An epoch is five steps and a validation, six seconds in all; the third second of the second is the last.
+    assert [(event.epoch, event.step) for event in heard if isinstance(event, Step)][-2:] == [(2, 2), (2, 3)]
+    assert [epoch.seconds for epoch in history.epochs] == [6.0, 4.0]
+    assert history.stopped == "the time was over in epoch 2"
+    assert history.spent
+    # The rate has fallen to its end, though the epochs have not.
+    assert history.epochs[-1].lr == pytest.approx(0.02 * 0.01)
+
+
+def test_a_training_with_time_enough_is_not_changed_by_it() -> None:
+    models = [_model(), _model()]
+    histories = [
+        fit(model, _noise(20, 0), _noise(8, 1), _settings(epochs=3, budget=budget))
+        for model, budget in zip(models, (0.0, 1e6), strict=True)
+    ]
+    assert not histories[1].spent
+    assert not histories[1].stopped
+    assert [epoch.valid_loss for epoch in histories[0].epochs] == pytest.approx(
+        [epoch.valid_loss for epoch in histories[1].epochs], rel=1e-4
+    )
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90.0), ("2m", 120.0), ("1.5h", 5400.0)])
+def test_a_stretch_of_time_is_understood(text: str, seconds: float) -> None:
+    assert seconds_in(text, "--budget") == seconds
+
+
+@pytest.mark.parametrize("text", ["2", "0m", "2 minutes", "m", "-1s", "never", ""])
+def test_what_is_no_stretch_of_time_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match=rf"--budget {text}: expected a stretch of time such as 90s, 2m or 1h"):
+        seconds_in(text, "--budget")
 
 
 def test_all_steps_and_epochs_are_told() -> None:

@@ -392,6 +392,35 @@ def test_a_run_goes_on_to_what_it_would_have_become(stopped: Path, tmp_path: Pat
         elman.resume(stopped)
 
 
+@pytest.mark.parametrize(
+    ("source", "target", "roles"),
+    [
+        ("series:x+events:e", "future:2:x", {"known": "k", "static": "s", "lookback": 6}),
+        ("events:e+series:x", "next:e", {"static": "s"}),
+        ("events:e", "tags:s", {"class_weights": "balanced"}),
+        ("series:x", "labels:s,t", {"metric": "exact", "split": "0.6,0.2,0.2"}),
+    ],
+    ids=["future", "next", "tags", "labels"],
+)
+def test_a_run_of_any_parts_goes_on_to_what_it_would_have_become(
+    tmp_path: Path, source: str, target: str, roles: dict[str, Any]
+) -> None:
+    chance = random.Random(0)
+    rows = [
+        f"{u},{chance.random():.3f},{chance.choice('ab')},{k % 3},{u % 2},{u // 2 % 2}"
+        for u in range(12)
+        for k in range(24)
+    ]
+    (tmp_path / "d.csv").write_text("u,x,e,k,s,t\n" + "\n".join(rows) + "\n")
+    words = (tmp_path / "d.csv", source, target)
+    settings: dict[str, Any] = {"id": "u", "hidden": 4, "epochs": 3, "batch": 4, **roles}
+    elman.train(*words, out=tmp_path / "alone", **settings)
+    with pytest.raises(Interrupted):
+        elman.train(*words, out=tmp_path / "run", listener=_stopping(2), **settings)
+    elman.resume(tmp_path / "run")
+    assert _left(tmp_path / "run") == _left(tmp_path / "alone")
+
+
 def test_a_run_killed_before_its_first_checkpoint_begins_again(stopped: Path, tmp_path: Path) -> None:
     elman.train(tmp_path / "t.jsonl", "text:t", "label:y", out=tmp_path / "alone", **SMALL)
     shutil.rmtree(stopped / "checkpoints")
@@ -407,6 +436,10 @@ def test_a_run_killed_before_its_first_checkpoint_begins_again(stopped: Path, tm
         ({"batch": 8}, "batch was 16, is 8"),
         ({"hidden": 5}, "hidden was 4, is 5"),
         ({"split": "0.6,0.2,0.2"}, "split was not set, is 0.6,0.2,0.2"),
+        ({"class_weights": "balanced"}, "class_weights was not set, is balanced"),
+        ({"gaps": "input"}, "gaps was error, is input"),
+        ({"metric": "nats"}, "metric was not set, is nats"),
+        ({"budget": "2m"}, "budget was not set, is 2m"),
     ],
 )
 def test_changed_settings_are_refused(stopped: Path, changed: dict[str, Any], said: str) -> None:

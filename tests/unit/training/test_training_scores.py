@@ -60,9 +60,14 @@ def test_label_scores_are_those_of_the_definition() -> None:
     assert found.confusion.tolist() == [[0, 1, 0], [0, 2, 0], [0, 1, 0]]
     assert found.count == 5
     majority = baseline_scores(
-        out, ExampleSet(_inputs(3), torch.tensor([2, 2, 0])), ExampleSet(_inputs(4), torch.tensor([2, 0, 2, 2]))
+        model.config,
+        ExampleSet(_inputs(3), torch.tensor([2, 2, 0])),
+        ExampleSet(_inputs(4), torch.tensor([2, 0, 2, 2])),
     )
-    assert {name: one.values for name, one in majority.items()} == {"always 'c'": {"accuracy": 0.75}}
+    assert list(majority) == ["always 'c'"]
+    assert majority["always 'c'"].values["accuracy"] == 0.75
+    # One more of each class is counted: 2, 1 and 3 of 6.
+    assert majority["always 'c'"].values["nats"] == pytest.approx(-np.log([3 / 6, 2 / 6, 3 / 6, 3 / 6]).mean())
 
 
 # Numbers ------------------------------------------------------------------------------------------------------
@@ -80,7 +85,9 @@ def test_number_scores_are_those_of_the_definition() -> None:
     # Both ends belong to the interval from -1 to 2.
     assert found["coverage"] == pytest.approx(3 / 5)
     constant = baseline_scores(
-        out, ExampleSet(_inputs(3), torch.tensor([0.0, 1.0, 9.0])[:, None, None]), ExampleSet(_inputs(5), target)
+        model.config,
+        ExampleSet(_inputs(3), torch.tensor([0.0, 1.0, 9.0])[:, None, None]),
+        ExampleSet(_inputs(5), target),
     )
     assert constant["training median"].values["mae"] == pytest.approx(np.abs(target.numpy() - 1.0).mean())
     assert "coverage" not in constant["training median"].values
@@ -114,7 +121,7 @@ def test_baselines_of_a_forecast_are_in_the_same_units() -> None:
     out = NumberOut(columns=["x"], mean=[0.0], scale=[2.0], horizon=2, anchors=[0])
     wave = torch.tensor([0.0, 1.0, 2.0, 1.0]).repeat(12)[:, None]
     data = WindowSet([wave], [wave], [(0, 48)], 8, 2)
-    found = baseline_scores(out, data, data)
+    found = baseline_scores(_model("future:2", out, lookback=8).config, data, data)
     names = [
         "last value",
         "ridge on the same window",
@@ -133,7 +140,7 @@ def test_baselines_of_the_next_value_are_those_of_a_forecast() -> None:
     wave = torch.tensor([0.0, 1.0, 2.0, 1.0, 5.0]).repeat(40)[:, None]
     whole = ExampleSet([wave[:139]], [wave[1:140].unsqueeze(1)], [torch.ones(139, dtype=torch.bool)])
     test = ExampleSet([wave[:-1]], [wave[1:].unsqueeze(1)], [torch.arange(1, 200) >= 140])
-    found = baseline_scores(out, pieces(whole), test)
+    found = baseline_scores(_model("next", out).config, pieces(whole), test)
     season = "seasonal-naive (5 steps)"
     assert sorted(found) == ["last value", "ridge on the same window", season, "seasonal-naive with drift (5 steps)"]
     assert found[season].values["mae"] == 0.0
@@ -151,7 +158,7 @@ def test_only_scored_steps_count() -> None:
     found = score(model, data, 8, "cpu")
     assert found.count == 2
     assert found.values["mae"] == pytest.approx((2 + 4) / 2)
-    assert baseline_scores(out, pieces(data), data)["last value"].values["mae"] == pytest.approx(3.0)
+    assert baseline_scores(model.config, pieces(data), data)["last value"].values["mae"] == pytest.approx(3.0)
 
 
 # Text ---------------------------------------------------------------------------------------------------------
@@ -167,7 +174,7 @@ def test_text_scores_are_nats_a_token(stream: bool) -> None:
     nats = -np.log([0.4, 0.4, 0.2, 0.3]).mean()
     assert found.values == pytest.approx({"nats": nats, "perplexity": np.exp(nats)}, rel=1e-5)
     assert found.count == 4
-    assert list(baseline_scores(TokenOut(size=4), data, data)) == ["pairs of tokens (bigrams)"]
+    assert list(baseline_scores(model.config, data, data)) == ["pairs of tokens (bigrams)"]
 
 
 # Intervals ----------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import numpy as np
 
 from elman.data.checkup.blocks import Block, blocks, streams
 from elman.data.checkup.findings import Finding, by_gravity, find_faults
-from elman.data.checkup.guess import Guess, guess, is_wide, tokens
+from elman.data.checkup.guess import Guess, guess, is_wide
 from elman.data.checkup.head import of_head
 from elman.data.checkup.propose import command_of, propose, request_of, trial, unwritable
 from elman.data.checkup.tally import Histogram, Tally
@@ -22,6 +22,7 @@ from elman.data.files import suffix_of
 from elman.data.hints import listed
 from elman.data.read import Table
 from elman.data.split import is_rule
+from elman.data.wordlists import is_word_list
 from elman.model.grammar import check_pair, parse_source, parse_target
 
 __all__ = ["Checkup", "ColumnReport", "examine"]
@@ -234,7 +235,9 @@ def _lengths(watch: Watch) -> tuple[Histogram, str]:
     tally = watch.tallies.get(guess.inputs[0]) if guess.inputs else None
     if tally is None:
         return Histogram(), ""
-    return tally.lengths, "words" if tally.kind == "text" or tokens(tally.dtype) else "steps"
+    return tally.lengths, "words" if tally.kind == "text" or (
+        tally.dtype is not None and is_word_list(tally.dtype)
+    ) else "steps"
 
 
 def _column(tally: Tally, found: Guess) -> ColumnReport:

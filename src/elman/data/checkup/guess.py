@@ -14,9 +14,10 @@ from elman.data.columns import is_number, is_text, times
 from elman.data.lists import is_list
 from elman.data.read import Table
 from elman.data.roles import PARTS
-from elman.model.grammar import TARGETS, parse_source, parse_target
+from elman.data.wordlists import is_word_list
+from elman.model.grammar import ONE_ANSWER, parse_source, parse_target
 
-__all__ = ["ANSWERS", "Guess", "guess", "is_wide", "side", "tokens", "unread_time"]
+__all__ = ["Guess", "guess", "is_wide", "side", "unread_time"]
 
 _TIMES = ("ds", "date", "datetime", "timestamp", "time", "ts", "t", "day", "week", "month", "quarter", "year", "step")
 _IDS = (
@@ -27,9 +28,6 @@ _LABELS = ("label", "class", "sentiment", "category", "fault", "diagnosis")
 _NUMBERS = ("target", "y", "value")
 _GOALS = (*_LABELS, *_NUMBERS)
 _INDEX = re.compile(r"column_1|unnamed: ?0|index|row|rownum|nr|no", re.IGNORECASE)
-
-ANSWERS = ("label", "labels", "number")
-"""Targets with one answer a sequence."""
 
 _HEAD = 2000
 """Rows that tell whether a column holds sentences."""
@@ -213,11 +211,6 @@ def is_wide(table: Table) -> list[str]:
     return []
 
 
-def tokens(dtype: pl.DataType | None) -> bool:
-    """Whether the cells are lists of words."""
-    return isinstance(dtype, pl.List) and dtype.inner == pl.String
-
-
 def _inputs(table: Table, found: Guess, id: str | None) -> Guess:
     schema = table.frame.schema
     if found.shape == "text":
@@ -227,7 +220,7 @@ def _inputs(table: Table, found: Guess, id: str | None) -> Guess:
     goals = parse_target(found.target).columns if found.target else ()
     free = [name for name in schema if name not in {found.id, found.split, *goals} and name != found.time]
     lists = [name for name in free if is_list(schema[name])]
-    words = [name for name in free if tokens(schema[name])]
+    words = [name for name in free if is_word_list(schema[name])]
     prose = [name for name in free if is_text(schema[name]) and _prose(table.frame[name])]
     prose = prose or [name for name in free if is_text(schema[name]) and _words(table.frame[name]) >= 3]
     numbers = [name for name in free if is_number(schema[name]) and not _counts(table.frame[name])]
@@ -262,7 +255,7 @@ def _counts(column: pl.Series) -> bool:
 
 def _goal(table: Table, found: Guess) -> Guess:
     target = parse_target(found.target) if found.target else None
-    if found.shape in ("text", "table") or (target is not None and target.kind not in ANSWERS):
+    if found.shape in ("text", "table") or (target is not None and target.kind not in ONE_ANSWER):
         return found
     taken = {found.id, found.time, found.split, *(found.inputs if found.source or found.shape == "row" else ())}
     free = [name for name in table.frame.columns if name not in taken]
@@ -325,9 +318,9 @@ def _sides(table: Table, found: Guess) -> Guess:
     if not target:
         if found.goal is not None:
             target = ("label:" if _labels(table.frame[found.goal]) else "number:") + found.goal
-        elif words and tokens(schema[found.inputs[0]]):
-            tags = [name for name in schema if tokens(schema[name]) and name not in found.inputs]
-            if not tags or "tags" not in TARGETS:
+        elif words and is_word_list(schema[found.inputs[0]]):
+            tags = [name for name in schema if is_word_list(schema[name]) and name not in found.inputs]
+            if not tags:
                 return found
             target = f"tags:{'upos' if 'upos' in tags else tags[-1]}"
         elif words or found.shape == "row":

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from elman.core.errors import DataError, InputError
 from elman.data.checkup.findings import Finding
-from elman.data.checkup.guess import ANSWERS, Guess, side
+from elman.data.checkup.guess import Guess, side
 from elman.data.files import is_pair
 from elman.data.hints import paste
 from elman.data.prepare import Request, prepare
 from elman.data.split import is_rule
-from elman.model.grammar import check_pair, parse_source, parse_target
+from elman.model.grammar import ONE_ANSWER, check_pair, parse_source, parse_target
 
 __all__ = ["command_of", "propose", "request_of", "trial", "unwritable"]
 
@@ -69,7 +69,7 @@ def request_of(found: Guess, file: str, valid: str | None, test: str | None) -> 
     except InputError:
         return None
     steps = found.shape in ("rows", "table")
-    whole = target.kind in ANSWERS or (source[0].kind == "text" and found.shape != "text")
+    whole = target.kind in ONE_ANSWER or (source[0].kind == "text" and found.shape != "text")
     split = found.split if found.split is not None and (whole or is_rule(found.split)) else None
     ts = file.lower().removesuffix(".gz").endswith(".ts")
     return Request(

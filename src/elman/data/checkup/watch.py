@@ -10,12 +10,12 @@ from elman.data.checkup.blocks import Block
 from elman.data.checkup.cells import Cells, Clock, cells, clock
 from elman.data.checkup.follow import Sequences
 from elman.data.checkup.giveaway import Giveaway
-from elman.data.checkup.guess import ANSWERS, Guess
+from elman.data.checkup.guess import Guess
 from elman.data.checkup.sieve import Hashes, Ints, Seen
 from elman.data.checkup.tally import First, Tally
 from elman.data.columns import is_text
 from elman.data.roles import PARTS
-from elman.model.grammar import parse_target
+from elman.model.grammar import ONE_ANSWER, parse_target
 
 __all__ = ["PART_LINES", "PART_NAMES", "Watch"]
 
@@ -53,7 +53,7 @@ class Watch:
         self.parts = [0, 0, 0]
         self.giveaway: Giveaway | None = None
         kind = parse_target(guess.target).kind if guess.target else ""
-        self.answers = kind in ANSWERS
+        self.answers = kind in ONE_ANSWER
         self._answer = guess.goal if self.answers else None
         self._label = self._answer if kind == "label" else None
 

@@ -1,4 +1,4 @@
-"""One class out of several as output."""
+"""One class out of several as output: of a sequence, of a step, or of the step that follows."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
-from elman.core.errors import InputError
+from elman.core.errors import InputError, nearest
 from elman.model.kinds.schema import Schema
 
-__all__ = ["LabelHead", "LabelOut"]
+__all__ = ["LabelHead", "LabelOut", "parse_weights", "sorted_names"]
 
 
 class LabelOut(Schema):
@@ -20,22 +21,37 @@ class LabelOut(Schema):
     Attributes:
         column: where the labels stood.
         classes: K names.
+        weights: what an example of each class counts in training, K numbers; empty where all count alike.
     """
 
     kind: Literal["label"] = "label"
     column: str
     classes: list[str]
+    weights: list[float] = Field(default_factory=list)
 
     @classmethod
-    def fit(cls, labels: Sequence[str], column: str) -> LabelOut:
-        """Collect the classes of the training examples; one alone is an error."""
-        classes = sorted(set(labels), key=lambda name: (len(name), name) if name.isdigit() else (0, name))
+    def fit(cls, labels: Sequence[str], column: str, weights: str | None = None) -> LabelOut:
+        """Collect the classes of the training examples (or steps); one alone is an error.
+
+        Args:
+            labels: of all of them.
+            column: where they stood.
+            weights: ``balanced`` (``N / (K n_k)``, so that every class counts as much as any other in sum), or
+                ``NAME=WEIGHT,...`` with 1 for what is not named; None for none.
+        """
+        classes = sorted_names(labels)
         if len(classes) < 2:
+            only = f"one class only ('{classes[0]}')" if classes else "no class"
             raise InputError(
-                f"column '{column}' holds one class only ('{classes[0]}') in the training part: nothing to tell "
+                f"column '{column}' holds {only} in the training part: nothing to tell "
                 "apart. Check the column, or the split"
             )
-        return cls(column=column, classes=classes)
+        made = cls(column=column, classes=classes)
+        if weights is None:
+            return made
+        counts = torch.bincount(made.encode(labels), minlength=len(classes)).tolist()
+        balanced = [len(labels) / (len(classes) * count) for count in counts]
+        return made.model_copy(update={"weights": parse_weights(weights, classes, balanced)})
 
     def encode(self, labels: Sequence[str]) -> Tensor:
         """Numbers of labels, int64 ``(N,)``; -1 for a label that training never saw."""
@@ -44,7 +60,7 @@ class LabelOut(Schema):
 
 
 class LabelHead(nn.Module):
-    """``softmax(W f + b)`` over K classes; the loss is the negative log-likelihood in nats.
+    """``softmax(W f + b)`` over K classes; the loss is the negative log-likelihood in nats, times the class's weight.
 
     In training the labels may be smoothed (Szegedy et al. 2016, arXiv 1512.00567): with a share eps of the truth
     spread over all classes no answer has to be certain, ::
@@ -57,12 +73,52 @@ class LabelHead(nn.Module):
         smoothing: eps, from 0 to below 1.
     """
 
+    weights: Tensor | None
+
     def __init__(self, width: int, out: LabelOut, smoothing: float = 0.0) -> None:
         super().__init__()
         self.smoothing = smoothing
         self.linear = nn.Linear(width, len(out.classes))
+        self.register_buffer("weights", torch.tensor(out.weights) if out.weights else None, persistent=False)
+
+    def raw(self, features: Tensor) -> Tensor:
+        """Logits ``(..., K)`` of features ``(..., F)``."""
+        logits: Tensor = self.linear(features)
+        return logits
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
         """Nats of every example: ``(N, K)`` and int64 ``(N,)`` to ``(N,)``."""
         smoothing = self.smoothing if self.training else 0.0
-        return nn.functional.cross_entropy(logits, target, reduction="none", label_smoothing=smoothing)
+        return nn.functional.cross_entropy(logits, target, self.weights, reduction="none", label_smoothing=smoothing)
+
+
+def sorted_names(names: Sequence[str]) -> list[str]:
+    """Each name once, whole numbers first and by size."""
+    return sorted(set(names), key=lambda name: (len(name), name) if name.isdigit() else (0, name))
+
+
+def parse_weights(text: str, classes: Sequence[str], balanced: Sequence[float]) -> list[float]:
+    """One weight a class from ``balanced`` or ``NAME=WEIGHT,...``; raise :class:`InputError` for anything else."""
+    if text.strip() == "balanced":
+        return list(balanced)
+    found: dict[str, float] = {}
+    for word in text.split(","):
+        name, equals, number = word.rpartition("=")
+        name = name.strip()
+        if not equals or not _positive(number):
+            raise InputError(
+                f"--class-weights {text}: expected balanced, or a positive number a class such as "
+                f"{classes[0]}=2, got '{word.strip()}'"
+            )
+        if name not in classes:
+            known = ", ".join(classes[:8]) + (", ..." if len(classes) > 8 else "")
+            raise InputError(f"--class-weights {text}: no class '{name}'.{nearest(name, classes)} Known: {known}")
+        found[name] = float(number)
+    return [found.get(name, 1.0) for name in classes]
+
+
+def _positive(text: str) -> bool:
+    try:
+        return 0 < float(text) < 1e9
+    except ValueError:
+        return False

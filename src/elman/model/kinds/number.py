@@ -91,6 +91,14 @@ class NumberHead(nn.Module):
         return quantiles
 
     def loss(self, raw: Tensor, target: Tensor) -> Tensor:
-        """The mean pinball loss of every example: ``(N, H, C, Q)`` and ``(N, H, C)`` to ``(N,)``."""
+        """The mean pinball loss of every example: ``(N, H, C, Q)`` and ``(N, H, C)`` to ``(N,)``.
+
+        A target that is missing (NaN) does not count; an example without any has the loss 0.
+        """
         apart = target[..., None] - raw
-        return torch.maximum(self.levels * apart, (self.levels - 1) * apart).flatten(1).mean(1)
+        each = torch.maximum(self.levels * apart, (self.levels - 1) * apart)
+        gap = target.isnan()
+        if not bool(gap.any()):
+            return each.flatten(1).mean(1)
+        known = torch.where(gap[..., None], each.new_zeros(()), each).flatten(1).sum(1)
+        return known / ((~gap).flatten(1).sum(1).clamp(min=1) * len(LEVELS))

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from elman.core.errors import InputError
 from elman.model.kinds.schema import Schema
 
-__all__ = ["END", "UNKNOWN", "TextIn", "TokenHead", "TokenOut"]
+__all__ = ["END", "UNKNOWN", "TextIn", "TokenHead", "TokenOut", "split"]
 
 UNKNOWN, END = "<unknown>", "<end>"
 _WORDS = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[^\w\s]|_")
@@ -36,10 +36,16 @@ class TextIn(Schema):
 
     @classmethod
     def fit(
-        cls, texts: Sequence[str], column: str, variant: Literal["", "char"], *, least: int = 2, most: int = 50_000
+        cls,
+        texts: Sequence[str | Sequence[str]],
+        column: str,
+        variant: Literal["", "char"],
+        *,
+        least: int = 2,
+        most: int = 50_000,
     ) -> TextIn:
         """Count tokens and keep those seen ``least`` times (all characters), ``most`` at the most."""
-        counts = Counter(token for text in texts for token in _split(text, variant))
+        counts = Counter(token for text in texts for token in split(text, variant))
         kept = [token for token, n in counts.most_common(most) if n >= (1 if variant == "char" else least)]
         if not kept:
             unit = "character" if variant == "char" else f"word that occurs {least} times"
@@ -47,20 +53,25 @@ class TextIn(Schema):
         return cls(column=column, variant=variant, vocabulary=[UNKNOWN, END, *sorted(kept)])
 
     @property
+    def columns(self) -> list[str]:
+        """The one column."""
+        return [self.column]
+
+    @property
     def width(self) -> int:
         """V, the number of tokens."""
         return len(self.vocabulary)
 
-    def split(self, text: str) -> list[str]:
-        """Cut a text into tokens."""
-        return _split(text, self.variant)
+    def split(self, text: str | Sequence[str]) -> list[str]:
+        """Cut a text into tokens; a list of words is cut already."""
+        return split(text, self.variant)
 
-    def encode(self, text: str) -> Tensor:
+    def encode(self, text: str | Sequence[str]) -> Tensor:
         """The numbers of a text's tokens, int64 ``[T]``."""
         index = self._index
         return torch.tensor([index.get(token, 0) for token in self.split(text)], dtype=torch.int64)
 
-    def unknown(self, text: str) -> list[str]:
+    def unknown(self, text: str | Sequence[str]) -> list[str]:
         """The tokens of a text that training never saw, each once, in order."""
         index = self._index
         return list(dict.fromkeys(token for token in self.split(text) if token not in index))
@@ -105,6 +116,11 @@ class TokenHead(nn.Module):
         # A model of one long text never saw the end mark, so it has nothing to say of it.
         self.never = [0] if out.separate else [0, 1]
 
+    def raw(self, features: Tensor) -> Tensor:
+        """Logits ``(..., V)`` of features ``(..., F)``."""
+        logits: Tensor = self.linear(features)
+        return logits
+
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
         """Nats of every token: ``(N, V)`` and int64 ``(N,)`` to ``(N,)``."""
         smoothing = self.smoothing if self.training else 0.0
@@ -125,5 +141,8 @@ class TokenHead(nn.Module):
         return torch.multinomial(chances, 1, generator=generator).squeeze(-1)
 
 
-def _split(text: str, variant: str) -> list[str]:
+def split(text: str | Sequence[str], variant: str) -> list[str]:
+    """The tokens of a text: its characters, or its words and marks in small letters. A list of words stays one."""
+    if not isinstance(text, str):
+        return list(text) if variant == "char" else [word.lower() for word in text]
     return list(text) if variant == "char" else _WORDS.findall(text.lower())

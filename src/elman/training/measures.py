@@ -1,0 +1,145 @@
+"""Scores from predictions and what came, in numpy: nothing here knows a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from elman.core.errors import InputError, nearest
+from elman.model.kinds.label import LabelOut
+from elman.model.kinds.labels import LabelsOut
+from elman.model.kinds.number import LEVELS, NumberOut
+from elman.model.kinds.text import TokenOut
+
+__all__ = ["METRICS", "Scores", "check_metric", "class_scores", "headline", "metrics_of", "number_scores", "set_scores"]
+
+METRICS = {
+    "accuracy": True,
+    "macro_f1": True,
+    "micro_f1": True,
+    "exact": True,
+    "top3": True,
+    "mae": False,
+    "rmse": False,
+    "nats": False,
+}
+"""The metrics that may be shown first, and whether more is better."""
+
+_LOW, _MIDDLE, _HIGH = LEVELS.index(0.1), LEVELS.index(0.5), LEVELS.index(0.9)
+
+
+@dataclass
+class Scores:
+    """Scores by name; the first is the headline.
+
+    Attributes:
+        values: ``accuracy`` (share), ``macro_f1`` (mean over classes) and ``nats`` for labels and tags, for what
+            follows ``top3`` too (share whose truth is among the three likeliest); ``macro_f1``, ``micro_f1``,
+            ``exact`` (share of examples whose classes are all right) and ``nats`` (a class) for several labels;
+            ``mae`` and ``rmse`` (in units of the target's standard deviation), ``mae_units`` (in the data's units, of
+            a single column; of several ``mae_COLUMN``) and ``coverage`` (share inside the 80 % interval) for numbers;
+            ``nats`` a token and ``perplexity`` for text.
+        confusion: ``(K, K)`` counts, rows true, for labels.
+        by_step: mean absolute error of every step ahead, for forecasts; in the data's units, or of several columns
+            in units of their standard deviations.
+        count: examples, windows, steps or tokens scored.
+    """
+
+    values: dict[str, float]
+    count: int
+    confusion: np.ndarray | None = None
+    by_step: np.ndarray | None = field(default=None)
+
+
+def metrics_of(out: object, target: str) -> tuple[str, ...]:
+    """What may be shown first for an output; the first is the usual one."""
+    if isinstance(out, LabelOut):
+        return ("accuracy", "macro_f1", *(("top3",) if target == "next" else ()), "nats")
+    if isinstance(out, LabelsOut):
+        return ("macro_f1", "micro_f1", "exact", "nats")
+    return ("nats",) if isinstance(out, TokenOut) else ("mae", "rmse")
+
+
+def headline(scores: Scores, metric: str) -> Scores:
+    """The same with a metric first; empty leaves the order as it is."""
+    if metric in scores.values:
+        scores.values = {metric: scores.values[metric], **scores.values}
+    return scores
+
+
+def check_metric(metric: str, out: object, target: str) -> None:
+    """Raise :class:`InputError` for a metric that an output does not have."""
+    known = metrics_of(out, target)
+    if metric not in known:
+        raise InputError(f"--metric {metric}: no score of this.{nearest(metric, known)} There is: {', '.join(known)}")
+
+
+def class_scores(chances: np.ndarray, truth: np.ndarray, *, confused: bool = True, top: int = 0) -> Scores:
+    """Scores of one class each, from ``[N, K]`` probabilities and ``[N]`` classes.
+
+    A class that training never saw (-1) counts as an error: its chance is nil. ``macro_f1`` is the mean over the
+    classes that came or were said.
+    """
+    count, classes = chances.shape
+    seen, said = truth >= 0, chances.argmax(1) if count else np.zeros(0, dtype=np.int64)
+    confusion = np.zeros((classes, classes), dtype=np.int64)
+    np.add.at(confusion, (truth[seen], said[seen]), 1)
+    chance = np.where(seen, chances[np.arange(count), np.maximum(truth, 0)], 0.0)
+    right, told = np.diagonal(confusion), np.bincount(said, minlength=classes)
+    came = confusion.sum(1)
+    f1 = 2 * right / np.maximum(1, came + told)
+    values = {
+        "accuracy": float(right.sum()) / max(1, count),
+        "macro_f1": float(f1[(came + told) > 0].mean()) if count else 0.0,
+        "nats": float(-np.log(np.maximum(chance, 1e-12)).mean()) if count else 0.0,
+    }
+    if top:
+        best = np.argsort(-chances, axis=1, kind="stable")[:, :top]
+        values[f"top{top}"] = float((best == truth[:, None]).any(1).mean()) if count else 0.0
+    return Scores(values, count, confusion if confused else None)
+
+
+def set_scores(chances: np.ndarray, said: np.ndarray, truth: np.ndarray) -> Scores:
+    """Scores of several classes at once, from probabilities, decisions and truth, ``[N, K]`` each.
+
+    ``macro_f1`` is the mean of the classes' F1, ``micro_f1`` that of all decisions together.
+    """
+    holds = truth > 0.5
+    right, told, came = (said & holds).sum(0), said.sum(0), holds.sum(0)
+    chance = np.where(holds, chances, 1 - chances)
+    values = {
+        "macro_f1": float((2 * right / np.maximum(1, told + came)).mean()),
+        "micro_f1": float(2 * right.sum() / max(1, told.sum() + came.sum())),
+        "exact": float((said == holds).all(1).mean()),
+        "nats": float(-np.log(np.maximum(chance, 1e-12)).mean()),
+    }
+    return Scores(values, len(truth))
+
+
+def number_scores(found: np.ndarray, target: np.ndarray, out: NumberOut) -> Scores:
+    """Scores of quantiles ``[N, H, C, Q]`` against ``[N, H, C]``, in units of scale; NaN is no target."""
+    apart = target - found[..., _MIDDLE]
+    known = ~np.isnan(target)
+    inside = (target >= found[..., _LOW]) & (target <= found[..., _HIGH])
+    # Columns of different units have no mean in any unit.
+    alone = len(out.columns) == 1
+    each = np.abs(apart)
+    by_step = _mean(each * (np.asarray(out.scale) if alone else 1.0), (0, 2))
+    values = {"mae": float(_mean(each)), "rmse": float(np.sqrt(_mean(apart**2)))}
+    if alone:
+        values["mae_units"] = float(_mean(each)) * out.scale[0]
+    else:
+        columns = _mean(each, (0, 1)) * np.asarray(out.scale)
+        values |= {f"mae_{name}": float(value) for name, value in zip(out.columns, columns, strict=True)}
+    values["coverage"] = float(inside[known].mean()) if known.any() else float("nan")
+    return Scores(values, len(target), by_step=by_step)
+
+
+def _mean(values: np.ndarray, axis: tuple[int, ...] | None = None) -> np.ndarray:
+    """The mean of what is known; 0 where nothing is."""
+    gap = np.isnan(values)
+    if not gap.any():
+        return np.asarray(values.mean(axis=axis))
+    total = np.where(gap, 0.0, values).sum(axis=axis)
+    return np.asarray(total / np.maximum(1, (~gap).sum(axis=axis)))
