@@ -72,7 +72,8 @@ using Region = void (*)(void (*)(void *), void *, unsigned threads, unsigned fla
 
 std::atomic<bool> forked{false};
 
-// Registered when the library is loaded, since torch may have made its pool before this one was ever asked for.
+// Registered when the library is loaded, since torch may have made its pool before this one was ever asked for. A
+// child that loads it only after the fork cannot know, and waits for its parent's pool for ever, as torch does there.
 const int watching = pthread_atfork(nullptr, nullptr, [] { forked = true; });
 
 Region find_pool() {
