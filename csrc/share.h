@@ -63,10 +63,7 @@ struct Carve {
         std::size_t room = (bytes + 63) / 64 * 64;
 #if defined(ELMAN_POISON)
         room += 64;
-        if (at) {
-            __asan_unpoison_memory_region(at, bytes);
-            __asan_poison_memory_region(base + used + bytes, room - bytes);
-        }
+        if (at) __asan_poison_memory_region(base + used + bytes, room - bytes);
 #endif
         used += room;
         return at;

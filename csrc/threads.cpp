@@ -19,6 +19,9 @@
 #if defined(__x86_64__) || defined(_M_X64)
 #include <xmmintrin.h>
 #endif
+#if defined(ELMAN_POISON)
+#include <sanitizer/asan_interface.h>
+#endif
 
 namespace elman {
 namespace {
@@ -152,6 +155,9 @@ void *arena(int slot, std::size_t bytes) {
     thread_local Slot slots[2];
     Slot &mine = slots[slot];
     if (mine.size < bytes || !mine.at) mine.grow((bytes + 4095) / 4096 * 4096 + 4096);
+#if defined(ELMAN_POISON)
+    __asan_unpoison_memory_region(mine.at, mine.size);  // the gaps of its last use, see Carve
+#endif
     return mine.at;
 }
 

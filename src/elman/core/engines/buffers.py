@@ -22,29 +22,27 @@ def address(tensor: Tensor | None) -> int:
 
 def whole(tensor: Tensor | None) -> Tensor | None:
     """The tensor in one contiguous piece."""
-    return None if tensor is None else _signed(tensor).contiguous()
+    if tensor is None:
+        return None
+    # Signs may be turned without a change in memory (``x.conj().imag``): torch only notes it.
+    return tensor.resolve_neg().contiguous() if tensor.is_neg() else tensor.contiguous()
 
 
 def lined_up(x: Tensor) -> Tensor:
     """x, copied only if its rows are not contiguous; time and batch may have any strides."""
-    x = _signed(x)
+    x = x.resolve_neg() if x.is_neg() else x
     return x if x.shape[-1] == 1 or x.stride(-1) == 1 else x.contiguous()
 
 
 def broadcast(dy: Tensor) -> tuple[Tensor, tuple[int, int]]:
     """dy and its strides in time and batch; where sum() has spread one number over all, one row is enough."""
-    dy = dy.clone() if dy._is_zerotensor() else _signed(dy)
+    dy = dy.clone() if dy.is_neg() or dy._is_zerotensor() else dy
     if dy.stride(-1) == 1 or dy.shape[-1] == 1:
         return dy, (dy.stride(0), dy.stride(1))
     if dy.stride(0) == 0 and dy.stride(1) == 0 and dy.numel():
         return dy[0, 0].contiguous(), (0, 0)
     dy = dy.contiguous()
     return dy, (dy.stride(0), dy.stride(1))
-
-
-def _signed(tensor: Tensor) -> Tensor:
-    """The tensor with its signs in memory; torch may only note that they are turned (``x.conj().imag``)."""
-    return tensor.resolve_neg() if tensor.is_neg() else tensor
 
 
 def check_inputs(
