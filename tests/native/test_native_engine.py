@@ -380,5 +380,5 @@ def test_backward_refuses_what_forward_did_not_give() -> None:
         "gates": gates[:-1],
         "cells": cells[:, :-1],
     }.items():
-        with pytest.raises(InputError, match=f"sequence_backward: {name}: expected"):
+        with pytest.raises(InputError, match=f"sequence_backward: ({name}|cells): expected"):
             run(**{name: wrong})
