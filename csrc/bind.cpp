@@ -35,23 +35,34 @@ struct Call {
     Address x;
     std::int64_t x_t, x_b;
     Address h0, c0, w_ih, w_hh, b_ih, b_hh, y, gates, cells;
+    std::int64_t kept;  // rows that gates and cells have
     int threads;
 
     template <class Real>
     elman::Sequence<Real> as() const {
-        return {static_cast<elman::Cell>(cell), T, B, D, H, at<const std::int64_t>(lengths), reverse,
+        // Without rows there are no steps, however many the caller counts: what is as long as T would be the only memory.
+        return {static_cast<elman::Cell>(cell), B ? T : 0, B, D, H, at<const std::int64_t>(lengths), reverse,
                 at<const Real>(x), x_t, x_b, at<const Real>(h0), at<const Real>(c0), at<const Real>(w_ih),
                 at<const Real>(w_hh), at<const Real>(b_ih), at<const Real>(b_hh), at<Real>(y), at<Real>(gates),
                 at<Real>(cells), threads};
     }
 };
 
+// The lengths may have been written to since gates and cells were made for them.
 void check_lengths(const Call &call) {
     const std::int64_t *lengths = at<const std::int64_t>(call.lengths);
+    std::int64_t steps = lengths ? 0 : call.T * call.B;
     for (std::int64_t b = 0; lengths && b < call.B; ++b) {
-        if (lengths[b] >= 0 && lengths[b] <= call.T) continue;
-        throw std::invalid_argument("lengths: expected values from 0 to T=" + std::to_string(call.T) + ", got " +
-                                    std::to_string(lengths[b]));
+        if (lengths[b] < 0 || lengths[b] > call.T) {
+            throw std::invalid_argument("lengths: expected values from 0 to T=" + std::to_string(call.T) + ", got " +
+                                        std::to_string(lengths[b]));
+        }
+        steps += lengths[b];
+    }
+    if ((call.gates || call.cells) && steps != call.kept) {
+        throw std::invalid_argument("lengths: expected the " + std::to_string(call.kept) +
+                                    " steps of the forward pass, got " + std::to_string(steps) +
+                                    "; leave lengths as they are until the backward pass is done");
     }
 }
 
@@ -84,7 +95,9 @@ template <class Real>
 class Frame {
 public:
     Frame(const std::string &kernels, const Call &call) : frame_(named<Real>(kernels), call.as<Real>()) {}
-    void step(Address x, Address h, Address c) { frame_.step(at<const Real>(x), at<Real>(h), at<Real>(c)); }
+    void step(Address x, Address h, Address c, Address out) {
+        frame_.step(at<const Real>(x), at<Real>(h), at<Real>(c), at<Real>(out));
+    }
 
 private:
     elman::Frame<Real> frame_;
@@ -95,7 +108,7 @@ void bind_frame(nb::module_ &m, const char *name) {
     nb::class_<Frame<Real>>(m, name)
         .def(nb::init<const std::string &, const Call &>(), nb::arg("kernels"), nb::arg("call"),
              "Pack the weights that the call names into a copy of its own.")
-        .def("step", &Frame<Real>::step, "Addresses of x (B, D), of h and, LSTM only, c (B, H), both overwritten.");
+        .def("step", &Frame<Real>::step, "Addresses of x (B, D), of h and, LSTM only, c (B, H), both overwritten, and of a copy of h or 0.");
 }
 
 }  // namespace
@@ -132,9 +145,10 @@ NB_MODULE(_native, m) {
         "__init__",
         [](Call *self, int cell, std::int64_t T, std::int64_t B, std::int64_t D, std::int64_t H, Address lengths,
            bool reverse, Address x, std::int64_t x_t, std::int64_t x_b, Address h0, Address c0, Address w_ih,
-           Address w_hh, Address b_ih, Address b_hh, Address y, Address gates, Address cells, int threads) {
-            new (self) Call{cell, T,    B,    D,    H,    lengths, reverse, x,     x_t,   x_b,
-                            h0,   c0,   w_ih, w_hh, b_ih, b_hh,    y,       gates, cells, threads};
+           Address w_hh, Address b_ih, Address b_hh, Address y, Address gates, Address cells, std::int64_t kept,
+           int threads) {
+            new (self) Call{cell, T,    B,    D,    H,    lengths, reverse, x,     x_t,   x_b,  h0,
+                            c0,   w_ih, w_hh, b_ih, b_hh, y,       gates,   cells, kept,  threads};
         });
     nb::class_<Back>(m, "Back").def(
         "__init__", [](Back *self, Address dy, std::int64_t dy_t, std::int64_t dy_b, Address dh, Address dc, Address dx,

@@ -39,14 +39,15 @@ public:
             if (sums_[i].bias) std::memset(sums_[i].bias, 0, width() * sizeof(Real));
             parts_.backward(s_, grad, packed_, order_, i, sums_[i]);
         });
-        const int pieces = rows() * (s_.D + s_.H) > kPackAlone ? order_.shares : 1;
-        parallel_for(pieces, [&](int i) { add_up(grad, i, pieces); });
+        parallel_for(pieces(), [&](int i) { add_up(grad, i, pieces()); });
     }
 
 private:
     std::int64_t lane_multiple(std::int64_t n) const { return (n + lanes_ - 1) / lanes_ * lanes_; }
     std::int64_t rows() const { return gate_count(s_.cell) * Hp_; }
     std::int64_t width() const { return block_count(s_.cell) * Hp_; }
+    // How many threads' work a pass over all weights is.
+    int pieces() const { return rows() * (s_.D + s_.H) > kPackAlone ? order_.shares : 1; }
     std::int64_t wide() const { return lane_multiple(std::max(s_.D, s_.H)); }
 
     void lay_out(Carve &carve, int most, const Gradients<Real> *grad) {
@@ -116,8 +117,7 @@ private:
     }
 
     void pack(bool backward) {
-        const int pieces = rows() * (s_.D + s_.H) > kPackAlone ? order_.shares : 1;
-        parallel_for(pieces, [&](int i) { parts_.pack(s_, backward, i, pieces, packed_); });
+        parallel_for(pieces(), [&](int i) { parts_.pack(s_, backward, i, pieces(), packed_); });
     }
 
     // Blocks of H' rows, in our order, to torch's gates of H rows; the shares are added in a fixed order.

@@ -13,7 +13,7 @@ struct Frame<Real>::Inside {
     std::int64_t Hp;
     Packed<Real> packed;
     Real *h, *c, *blocks, *weights;
-    char *memory;
+    std::unique_ptr<char[]> memory;
 
     std::size_t lay_out(char *base, int lanes) {
         Carve carve{base};
@@ -83,8 +83,8 @@ Frame<Real>::Frame(const Kernels<Real> &kernels, const Sequence<Real> &s) : insi
     in.s.reverse = false;
     in.Hp = row_width(kernels, s.H);
     const std::size_t bytes = in.lay_out(nullptr, kernels.lanes);
-    in.memory = new char[bytes + 64]();
-    const auto base = (reinterpret_cast<std::uintptr_t>(in.memory) + 63) / 64 * 64;
+    in.memory.reset(new char[bytes + 64]());
+    const auto base = (reinterpret_cast<std::uintptr_t>(in.memory.get()) + 63) / 64 * 64;
     in.lay_out(reinterpret_cast<char *>(base), kernels.lanes);
     if (in.parts) {
         parallel_for(1, [&](int) { in.parts->pack(in.s, false, 0, 1, in.packed); });
@@ -94,14 +94,12 @@ Frame<Real>::Frame(const Kernels<Real> &kernels, const Sequence<Real> &s) : insi
 }
 
 template <class Real>
-Frame<Real>::~Frame() {
-    delete[] inside_->memory;
-    delete inside_;
-}
+Frame<Real>::~Frame() = default;
 
 template <class Real>
-void Frame<Real>::step(const Real *x, Real *h, Real *c) {
+void Frame<Real>::step(const Real *x, Real *h, Real *c, Real *out) {
     parallel_for(1, [&](int) { inside_->step(x, h, c); });
+    if (out) std::memcpy(out, h, inside_->s.B * inside_->s.H * sizeof(Real));
 }
 
 template class Frame<float>;

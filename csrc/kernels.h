@@ -5,7 +5,9 @@
 // is not kept after the call, and shares no memory with another buffer of the same call.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 
 namespace elman {
@@ -125,12 +127,13 @@ public:
     ~Frame();
     Frame(const Frame &) = delete;
     Frame &operator=(const Frame &) = delete;
-    // x (B, D) in; h and c (B, H; c with LSTM only) in and, overwritten with the next state, out. The output is h.
-    void step(const Real *x, Real *h, Real *c);
+    // x (B, D) in; h and c (B, H; c with LSTM only) in and, overwritten with the next state, out. The output is h,
+    // which is also copied to out, at the end; out may be x or null.
+    void step(const Real *x, Real *h, Real *c, Real *out);
 
 private:
     struct Inside;
-    Inside *inside_;
+    std::unique_ptr<Inside> inside_;
 };
 
 // What the processor does at the most, in float, on that many threads at once: 10^9 multiplications and additions a

@@ -23,13 +23,13 @@ ELMAN_INLINE Vec<Real> activate(Vec<Real> a) {
     return a < Vec<Real>{} ? Vec<Real>{} : a;  // NaN stays
 }
 
-// The slope of the activation, from its value.
+// A gradient through the activation, from its value. ReLU chooses, as torch does: zero times infinity would be NaN.
 template <Cell kind, class Real>
-ELMAN_INLINE Vec<Real> slope(Vec<Real> h) {
+ELMAN_INLINE Vec<Real> through(Vec<Real> grad, Vec<Real> h) {
     const Vec<Real> one = splat(Real(1));
-    if constexpr (kind == Cell::tanh) return one - h * h;
-    if constexpr (kind == Cell::sigmoid) return h * (one - h);
-    return h > Vec<Real>{} ? one : Vec<Real>{};
+    if constexpr (kind == Cell::tanh) return grad * (one - h * h);
+    if constexpr (kind == Cell::sigmoid) return grad * (h * (one - h));
+    return h <= Vec<Real>{} ? Vec<Real>{} : grad;  // NaN lets it through
 }
 
 // blocks: see above. h_before (H numbers), c_before and c (H' numbers; LSTM), h (H numbers): the next state.
@@ -103,7 +103,7 @@ ELMAN_INLINE void backward_row(std::int64_t H, std::int64_t Hp, const Kept<Real>
             store(d + 3 * Hp + j, dn * r);
             store(dh + j, grad * z);
         } else {
-            store(d + j, grad * slope<kind, Real>(part.get(kept.h + j)));
+            store(d + j, through<kind, Real>(grad, part.get(kept.h + j)));
             store(dh + j, Vec<Real>{});
         }
     });

@@ -151,8 +151,8 @@ UnitGradient<Real> unit_gradient(const Row<Real> &row, std::int64_t t, std::int6
         d.direct = grad * z;
     } else {
         const Real h = row.y(t)[j];
-        const Real slope = s.cell == Cell::tanh ? 1 - h * h : s.cell == Cell::relu ? Real(h > 0) : h * (1 - h);
-        d.in[0] = d.own[0] = grad * slope;
+        const Real through = s.cell == Cell::tanh ? grad * (1 - h * h) : grad * (h * (1 - h));
+        d.in[0] = d.own[0] = s.cell != Cell::relu ? through : h <= 0 ? 0 : grad;
     }
     return d;
 }

@@ -3,6 +3,10 @@
 
 #include "kernels.h"
 
+#if defined(ELMAN_POISON)
+#include <sanitizer/asan_interface.h>
+#endif
+
 namespace elman {
 
 // Rows sorted by length, the longest first, and dealt out; so the rows that still run at a step are the first
@@ -46,7 +50,8 @@ void parallel_for(int count, Body body) {
     parallel(count, [](void *data, int index) { (*static_cast<Body *>(data))(index); }, &body);
 }
 
-// Hands out pieces of one arena, each aligned to 64 bytes. With base null it only adds up what is needed.
+// Hands out pieces of one arena, each aligned to 64 bytes. With base null it only adds up what is needed. For the
+// address sanitizer, to which an arena is one block, a gap that nobody may touch stands behind every piece.
 struct Carve {
     char *base;
     std::size_t used = 0;
@@ -54,7 +59,13 @@ struct Carve {
     template <class Item>
     __attribute__((always_inline)) Item *take(std::int64_t count) {
         Item *at = base ? reinterpret_cast<Item *>(base + used) : nullptr;
-        used += (static_cast<std::size_t>(count) * sizeof(Item) + 63) / 64 * 64;
+        const std::size_t bytes = static_cast<std::size_t>(count) * sizeof(Item);
+        std::size_t room = (bytes + 63) / 64 * 64;
+#if defined(ELMAN_POISON)
+        room += 64;
+        if (at) __asan_poison_memory_region(base + used + bytes, room - bytes);
+#endif
+        used += room;
         return at;
     }
 };

@@ -19,6 +19,9 @@
 #if defined(__x86_64__) || defined(_M_X64)
 #include <xmmintrin.h>
 #endif
+#if defined(ELMAN_POISON)
+#include <sanitizer/asan_interface.h>
+#endif
 
 namespace elman {
 namespace {
@@ -72,7 +75,8 @@ using Region = void (*)(void (*)(void *), void *, unsigned threads, unsigned fla
 
 std::atomic<bool> forked{false};
 
-// Registered when the library is loaded, since torch may have made its pool before this one was ever asked for.
+// Registered when the library is loaded, since torch may have made its pool before this one was ever asked for. A
+// child that loads it only after the fork cannot know, and waits for its parent's pool for ever, as torch does there.
 const int watching = pthread_atfork(nullptr, nullptr, [] { forked = true; });
 
 Region find_pool() {
@@ -151,6 +155,9 @@ void *arena(int slot, std::size_t bytes) {
     thread_local Slot slots[2];
     Slot &mine = slots[slot];
     if (mine.size < bytes || !mine.at) mine.grow((bytes + 4095) / 4096 * 4096 + 4096);
+#if defined(ELMAN_POISON)
+    __asan_unpoison_memory_region(mine.at, mine.size);  // the gaps of its last use, see Carve
+#endif
     return mine.at;
 }
 

@@ -6,6 +6,7 @@ import importlib.util
 import os
 import sys
 
+import pytest
 import torch
 from hypothesis import settings
 
@@ -17,6 +18,9 @@ settings.load_profile("elman")
 
 # `make sanitize` has the native core built a second time, with checks, and names the file here.
 if "ELMAN_NATIVE_FILE" in os.environ:
+    if not os.path.isfile(os.environ["ELMAN_NATIVE_FILE"]):
+        named = os.environ["ELMAN_NATIVE_FILE"]
+        raise pytest.UsageError(f"ELMAN_NATIVE_FILE: no file '{named}'; run: make sanitize, or unset it")
     spec = importlib.util.spec_from_file_location("elman._native", os.environ["ELMAN_NATIVE_FILE"])
     assert spec is not None
     assert spec.loader is not None

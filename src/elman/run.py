@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import time
 import warnings
@@ -17,6 +16,7 @@ import torch
 
 import elman
 from elman import report
+from elman.core.engines.operators import kernels_in_use
 from elman.core.errors import ElmanError, InputError, ModelFileError
 from elman.core.plan import Plan, plan
 from elman.data.fingerprint import fingerprint
@@ -24,7 +24,6 @@ from elman.model.decode import continue_text
 from elman.model.file import load_model, save_model
 from elman.model.folder import write_file
 from elman.model.network import Cells, SequenceModel
-from elman.native_info import describe
 from elman.training import place
 from elman.training.again import end_early, job_again, restore
 from elman.training.checkpoint import Checkpoints, Every, Keeper
@@ -249,7 +248,7 @@ def _checkpoints(made: Made, path: Path) -> Checkpoints:
         "elman": elman.__version__,
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
-        "kernels": os.environ.get("ELMAN_KERNELS") or describe().get("detected", "none"),
+        "kernels": kernels_in_use(),
     }
     origin = origin_of(made.job, made.model.config, made.loop, where)
     return Checkpoints(path / place.CHECKPOINTS, Every.parse(made.job.save_every), origin)

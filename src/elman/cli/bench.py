@@ -61,8 +61,11 @@ def bench(
     from elman.bench.cases import CELLS, cases
     from elman.bench.measure import machine, measure
     from elman.cli import show
-    from elman.core.errors import InputError
+    from elman.core.engines.operators import BUILT
+    from elman.core.errors import EngineError, InputError
 
+    if not BUILT:
+        raise EngineError("elman bench times the native core, which is not there: python -m elman.native_info says why")
     chosen, kinds = _listed("--jobs", jobs, JOBS), _listed("--cells", cells, CELLS)
     if rounds < 0 or threads < 0:
         raise InputError(f"--rounds, --threads: expected at least 1, got {rounds} and {threads}; leave them out")

@@ -265,6 +265,14 @@ def edges(s: Subject) -> None:
         if not any(lengths):
             expected = torch.zeros_like(y)
             compare(f"law 8, T={steps} with nothing to read", _named(y, end), _named(expected, before))
+        # sum() spreads one number over all of y, without writing it out.
+        results = []
+        for total in (Tensor.sum, lambda y: (y * torch.ones_like(y)).sum()):
+            part = x[:steps, :rows].detach().requires_grad_()
+            total_y = total(s.run(part, lengths, before)[0])
+            results.append(torch.autograd.grad(total_y, part, allow_unused=True)[0] if total_y.requires_grad else None)
+        if results[0] is not None and results[1] is not None:
+            compare(f"law 8, T={steps} B={rows}: gradient of a sum", {"dx": results[0]}, {"dx": results[1]})
 
 
 def saved(s: Subject) -> None:

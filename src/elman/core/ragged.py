@@ -9,6 +9,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
@@ -90,7 +91,7 @@ class Ragged:
     def host_lengths(self) -> Tensor:
         """The lengths on the CPU, ``(B,)`` int64; no copy from the device is made again."""
         if self._on_host is None:
-            self._on_host = torch.full((self.batch,), self.steps, dtype=torch.int64)
+            self._on_host = torch.full((self.batch,), self.steps, dtype=torch.int64, device="cpu")
         return self._on_host
 
     @property
@@ -227,17 +228,25 @@ def _host_lengths(lengths: Tensor | Sequence[int], steps: int, batch: int) -> Te
         host = lengths.detach().to("cpu", torch.int64, copy=True)
         if torch.compiler.is_compiling():
             return host  # no values to look at; the native operator checks them when it runs
-    else:
-        host = torch.tensor(_whole_numbers(lengths), dtype=torch.int64)
-    if host.shape != (batch,):
-        raise InputError(f"lengths: expected one a row, shape ({batch},), got {tuple(host.shape)}")
-    if batch and (int(host.min()) < 0 or int(host.max()) > steps):
-        low, high = int(host.min()), int(host.max())
+        if batch:
+            _check_range(int(host.min()), int(host.max()), steps)
+        return host
+    numbers = _whole_numbers(lengths)
+    if len(numbers) != batch:
+        raise InputError(f"lengths: expected one a row, shape ({batch},), got ({len(numbers)},)")
+    if batch:
+        _check_range(min(numbers), max(numbers), steps)
+    return torch.tensor(numbers, dtype=torch.int64, device="cpu")  # the default device may be another one
+
+
+def _check_range(low: int, high: int, steps: int) -> None:
+    if low < 0 or high > steps:
         raise InputError(f"lengths: expected values from 0 to T={steps}, got {low}..{high}")
-    return host
 
 
 def _whole_numbers(lengths: Sequence[int]) -> list[int]:
+    if not isinstance(lengths, (Sequence, np.ndarray)):  # a generator, a dict, a set
+        raise InputError(f"lengths: expected a list or tensor of whole numbers, got {type(lengths).__name__}")
     if any(isinstance(n, bool) for n in lengths):
         raise InputError(f"lengths: expected whole numbers, got {list(lengths)[:5]}")
     try:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from elman.core.cells.base import Kernel, settle
 from elman.core.engines.base import Request
+from elman.core.engines.buffers import address
 from elman.core.engines.native import NativeEngine
 from elman.core.engines.operators import Frame
 from elman.core.errors import InputError
@@ -34,12 +35,16 @@ class Frames:
         self.state: State = replace_leaves(form, self._buffers)
         """The state, overwritten by every step."""
         following = iter(self._buffers)
-        self._layers = []
+        layers = []
         for kernel in kernels:
             h = out = next(following)
             c = next(following) if kernel.mode == "LSTM" else None
-            self._layers.append((Frame(kernel, batch).step, h.data_ptr(), 0 if c is None else c.data_ptr()))
-        self._out = out[0] if batch == 1 else out
+            layers.append((Frame(kernel, batch).step, h.data_ptr(), 0 if c is None else c.data_ptr()))
+        *self._lower, self._top = layers
+        # Who gets an output may change it, or move it (into shared memory, say); the state stays as it is. Of two
+        # tensors on the same memory one is given out, so that the other is as large as it was.
+        self._out = torch.empty_like(out)
+        self._given = self._out[0] if batch == 1 else self._out[:]
         self._dtype = weight.dtype
         self._shape = torch.Size((weight.shape[1],) if batch == 1 else (batch, weight.shape[1]))
 
@@ -66,13 +71,18 @@ class Frames:
         if frame.shape != self._shape or frame.dtype is not self._dtype or not frame.is_cpu:
             came = f"{frame.dtype} {tuple(frame.shape)} on {frame.device}"
             raise InputError(f"frame: expected {self._dtype} {tuple(self._shape)} on the CPU, got {came}")
-        if not frame.is_contiguous():
-            frame = frame.contiguous()
+        if not frame.is_contiguous() or frame.is_neg():
+            frame = frame.contiguous().resolve_neg()
         x = frame.data_ptr()
-        for step, h, c in self._layers:
-            step(x, h, c)
+        if not x:
+            frame = frame.clone() if frame._is_zerotensor() else frame
+            x = address(frame)
+        for step, h, c in self._lower:
+            step(x, h, c, 0)
             x = h
-        return self._out
+        step, h, c = self._top
+        step(x, h, c, self._out.data_ptr())
+        return self._given
 
 
 def _layers(stage: Stage) -> list[Stage]:

@@ -6,12 +6,12 @@ import copy
 import hashlib
 import json
 import math
-from typing import Any
+from typing import Any, NoReturn, SupportsIndex
 
 import torch
 from torch import Tensor, nn
 
-from elman.core.cells.base import Cell
+from elman.core.cells.base import Cell, check_hooks, whole_number
 from elman.core.errors import InputError
 from elman.core.layers.accelerate import adopted
 from elman.core.layers.stack import Recurrent, Stack
@@ -52,8 +52,7 @@ class Session:
                 f"model: {type(model).__name__} reads the whole sequence before its first output, so it cannot "
                 "stream; use a one-directional model"
             )
-        if batch < 1:
-            raise InputError(f"batch: expected at least 1 stream, got {batch}")
+        batch = whole_number("batch", batch)
         self._stage, self._batch = copy.deepcopy(stage).eval().requires_grad_(False), batch
         self._state: State = None
         self._like: Tensor | None = None
@@ -76,6 +75,8 @@ class Session:
     @torch.inference_mode()
     def push(self, frames: Tensor) -> Tensor:
         """Feed frames and return the outputs, both ``(T, B, *)``; with one stream both ``(T, *)``."""
+        if not isinstance(frames, Tensor):
+            raise InputError(f"frames: expected a tensor, got {type(frames).__name__}; torch.as_tensor makes one")
         single = self._batch == 1
         if frames.dim() < (1 if single else 2) or (not single and frames.shape[1] != self._batch):
             expected = "(T, ...)" if single else f"(T, {self._batch}, ...)"
@@ -85,6 +86,13 @@ class Session:
         self._like = _like(self._stage, given)
         values: Tensor = outputs.values
         return values.squeeze(1) if single else values
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        """Copies and pickles are refused: two sessions on one memory would write over each other's state."""
+        raise InputError(
+            "a session is neither copied nor pickled; make another of the same model and hand the state over: "
+            "twin = elman.Session(model, batch); twin.restore(session.snapshot())"
+        )
 
     def reset(self) -> None:
         """Forget everything; the next frame is a first frame."""
@@ -132,6 +140,7 @@ def _stage(model: Stage | Cell | nn.RNNBase) -> Stage:
         return Recurrent(model)
     if not isinstance(model, nn.RNNBase):
         raise InputError(f"model: expected a cell, a stage, or an RNN, LSTM or GRU, got {type(model).__name__}")
+    check_hooks(model)
     layers = adopted(model)
     if layers is None:
         raise InputError(
@@ -163,7 +172,8 @@ def _open(snapshot: bytes) -> tuple[dict[str, Any], bytes]:
     except (ValueError, RecursionError):
         raise InputError("snapshot: its head is not JSON") from None
     fits = isinstance(head, dict) and isinstance(head.get("streams"), int) and "leaves" in head
-    if not fits or (head["leaves"] is not None and head.get("like") not in _DTYPES):
+    like = head.get("like") if fits else None
+    if not fits or (head["leaves"] is not None and not (isinstance(like, str) and like in _DTYPES)):
         raise InputError("snapshot: its head is not a session's")
     return head, body
 

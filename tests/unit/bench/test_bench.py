@@ -16,6 +16,7 @@ from elman.bench.cases import CELLS, Case, Data, cases
 from elman.bench.peers import contenders, installed
 from elman.cli.verbs import app
 from elman.core.engines.operators import kernel_names
+from elman.core.errors import EngineError
 
 JOBS = ("train", "infer", "ragged", "step")
 
@@ -67,6 +68,19 @@ def test_no_ratio_for_unequal_results(wrong: Any, monkeypatch: pytest.MonkeyPatc
         bench.ParityError, match=r"train GRU B3 T5 H9: elman differs from torch in outputs by .* nothing was"
     ):
         bench.measure(_small("train", "GRU"), 2, 1)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_steps_are_compared_where_the_state_is_not_zero(cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def spoilt(case: Case, data: Data, threads: int) -> dict[str, Any]:
+        calls = contenders(case, data, threads)
+        with torch.no_grad():
+            data.layer.weight_hh_l0.mul_(0.5)
+        return {"elman": calls["elman"], "torch": contenders(case, data, threads)["torch"]}
+
+    monkeypatch.setattr(bench, "contenders", spoilt)
+    with pytest.raises(bench.ParityError, match=r"step .*: elman differs from torch in frame 2 by"):
+        bench.measure(_small("step", cell), 2, 1)
 
 
 def test_operations_are_those_of_the_products() -> None:
@@ -126,3 +140,9 @@ def test_bad_options(options: str, message: str, tmp_path: Path) -> None:
     words = ["bench", *options.replace("FILE", str(tmp_path / "file")).split(" ")]
     done = CliRunner().invoke(app, words)
     assert message in str(done.exception)
+
+
+def test_without_the_native_core_one_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("elman.core.engines.operators.BUILT", False)
+    with pytest.raises(EngineError, match=r"times the native core, which is not there: python -m elman\.native_info"):
+        CliRunner().invoke(app, ["bench"], catch_exceptions=False)

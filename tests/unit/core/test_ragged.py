@@ -210,3 +210,14 @@ BAD: list[tuple[Any, str]] = [
 def test_refuses(make: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         make()
+
+
+@pytest.mark.parametrize("lengths", [(n for n in (1, 2)), {1: 2, 2: 1}, {1, 2}, iter([1, 2]), 5])
+def test_lengths_that_are_no_list_are_refused(lengths: Any) -> None:
+    with pytest.raises(InputError, match="lengths: expected a list or tensor of whole numbers, got "):
+        Ragged(torch.zeros(2, 2, 1), lengths)
+
+
+def test_lengths_beyond_any_tensor_are_refused() -> None:
+    with pytest.raises(InputError, match=f"lengths: expected values from 0 to T=2, got 1..{2**70}"):
+        Ragged(torch.zeros(2, 2, 1), [1, 2**70])

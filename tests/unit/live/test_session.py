@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import prune
 
 import elman
 from elman import Session
@@ -28,6 +31,7 @@ from elman.core import (
     WeightDrop,
 )
 from elman.core.check import compare
+from elman.core.engines.operators import kernel_names, kernels
 from elman.live.session import _open, _seal
 
 
@@ -189,8 +193,12 @@ def test_what_a_session_refuses() -> None:
     for model in (Bidirectional(GRUCell(4, 2), GRUCell(4, 2)), Recurrent(GRUCell(4, 2), reverse=True)):
         with pytest.raises(InputError, match=f"{type(model).__name__} reads the whole sequence .* cannot stream"):
             Session(model)
-    with pytest.raises(InputError, match="batch: expected at least 1 stream, got 0"):
+    with pytest.raises(InputError, match="batch: expected a whole number of at least 1, got 0"):
         Session(GRUCell(4, 2), batch=0)
+    with pytest.raises(InputError, match=r"batch: expected a whole number of at least 1, got 1\.5"):
+        Session(GRUCell(4, 2), batch=1.5)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"frames: expected a tensor, got list; torch.as_tensor makes one"):
+        Session(GRUCell(4, 2)).push([[1.0, 2.0, 3.0, 4.0]])  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"frames: expected \(T, 3, \.\.\.\), got \(2, 2, 4\)"):
         Session(GRUCell(4, 2), batch=3).push(torch.zeros(2, 2, 4))
     with pytest.raises(InputError, match=r"frames: expected \(T, \.\.\.\), got \(\)"):
@@ -267,6 +275,7 @@ def test_snapshots_sealed_by_others_are_refused() -> None:
     session.push(_frames())
     _, body = _open(session.snapshot())
     heads: list[Any] = [[], {}, {"streams": 1}, {"streams": 1, "leaves": []}, {"streams": 1, "leaves": [], "like": 3}]
+    heads += [{"streams": 1, "leaves": [], "like": []}, {"streams": 1, "leaves": [], "like": {}}]
     good = {"streams": 1, "like": "torch.float32", "leaves": [{"dtype": "torch.float32", "shape": [1, 6]}]}
     for head, rest in [*((head, body) for head in heads), (good, body[:-4]), (good, body + b"0000")]:
         with pytest.raises(InputError, match="snapshot: "):
@@ -303,3 +312,80 @@ def test_layers_without_a_native_step_stream_too() -> None:
 
     with pytest.raises(InputError, match="Own is a class of its own"):
         Session(Own(4, 6))
+
+
+MOVED: dict[str, Callable[[Tensor], Any]] = {
+    "shared": lambda y: y.share_memory_(),
+    "written": lambda y: y.fill_(float("nan")),
+    "shrunk": lambda y: y.resize_(0),
+    "replaced": lambda y: y.set_(torch.zeros(1)),
+    "other data": lambda y: setattr(y, "data", torch.zeros(1)),
+}
+
+
+@pytest.mark.parametrize("streams", [1, 3])
+@pytest.mark.parametrize("how", MOVED)
+def test_who_gets_an_output_may_do_with_it_what_he_likes(how: str, streams: int) -> None:
+    model, x = Stack.of([GRUCell(4, 200), LSTMCell(200, 200)]), _frames(6, streams)
+    whole = Session(model, batch=streams).push(x)
+    session = Session(model, batch=streams)
+    for frame in x[:-2]:
+        y = session.step(frame)
+    MOVED[how](y)
+    held = [torch.zeros(streams, 200) for _ in range(20)]  # takes the memory that was given back
+    session.step(x[-2])
+    assert all((one == 0).all() for one in held)
+    compare("stream", {"y": session.push(x[-1:])}, {"y": whole[-1:]})
+
+
+def test_outputs_may_go_into_shared_memory() -> None:
+    model, x = LSTMCell(4, 6), _frames()
+    whole, session = Session(model).push(x), Session(model)
+    for frame, expected in zip(x, whole, strict=True):
+        y = session.step(frame)
+        compare("stream", {"y": y}, {"y": expected})
+        y.share_memory_()
+
+
+@pytest.mark.parametrize("name", kernel_names())
+@pytest.mark.parametrize("streams", [1, 6])
+def test_an_output_may_be_the_next_frame(streams: int, name: str) -> None:
+    for cell in (ElmanCell(5, 5), GRUCell(5, 5), LSTMCell(5, 5)):
+        with kernels(name):
+            session, again = Session(cell, batch=streams), Session(cell, batch=streams)
+        first = torch.linspace(-1, 1, 5 * streams).reshape((5,) if streams == 1 else (streams, 5))
+        y, z = session.step(first), again.step(first).clone()
+        for _ in range(5):
+            y, z = session.step(y), again.step(z).clone()
+        assert torch.equal(y, z)
+
+
+def test_frames_whose_sign_is_only_noted() -> None:
+    frame = torch.randn(4, dtype=torch.complex64).conj().imag
+    for given in (frame, torch.randn(1, dtype=torch.complex64).conj().imag):
+        assert given.is_neg()
+        session = Session(GRUCell(len(given), 6))
+        y = session.step(given).clone()
+        session.reset()
+        assert torch.equal(session.step(given.resolve_neg()), y)
+
+
+def test_a_session_is_neither_copied_nor_pickled() -> None:
+    session = Session(GRUCell(4, 6))
+    for twice in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(InputError, match=r"neither copied nor pickled; .* twin.restore\(session.snapshot\(\)\)"):
+            twice(session)
+
+
+@pytest.mark.parametrize("kind", [nn.GRU, elman.GRU])
+def test_pruned_layers_are_refused(kind: type[nn.RNNBase]) -> None:
+    layer = kind(4, 6)
+    prune.random_unstructured(layer, "weight_hh_l0", 0.5)
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"GRU: forward pre-hooks .*prune.remove first"):
+            Session(layer)
+        with torch.no_grad():
+            layer(torch.zeros(3, 2, 4))
+    prune.remove(layer, "weight_hh_l0")
+    x = _frames()
+    torch.testing.assert_close(Session(layer).push(x), layer(x)[0].detach())

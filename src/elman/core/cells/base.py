@@ -14,7 +14,17 @@ from torch.nn.utils import parametrize
 from elman.core.errors import InputError
 from elman.core.state import State, adopt, check_state
 
-__all__ = ["Cell", "GatedCell", "Kernel", "WeightedCell", "check_input", "settle", "view_of", "whole_number"]
+__all__ = [
+    "Cell",
+    "GatedCell",
+    "Kernel",
+    "WeightedCell",
+    "check_hooks",
+    "check_input",
+    "settle",
+    "view_of",
+    "whole_number",
+]
 
 C = TypeVar("C", bound="Cell")
 M = TypeVar("M", bound=nn.Module)
@@ -242,11 +252,8 @@ def settle(module: M) -> M:
     """
     alone = not module._modules  # nothing in it can be parametrised, and there is no part to look at but itself
     for part in (module,) if alone else module.modules():
-        if isinstance(part, Cell) and part._forward_pre_hooks:
-            raise InputError(
-                f"{type(part).__name__}: forward pre-hooks (torch.nn.utils.prune, the older weight_norm) do not run in "
-                "an unfold; use torch.nn.utils.parametrize or parametrizations.weight_norm, or prune.remove first"
-            )
+        if isinstance(part, Cell):
+            check_hooks(part)
     if alone or not any(parametrize.is_parametrized(part) for part in module.modules()):
         return module
     parts = {name: part and settle(part) for name, part in module._modules.items() if name != "parametrizations"}
@@ -254,6 +261,15 @@ def settle(module: M) -> M:
         return view_of(module, _modules=parts)
     computed = {name: getattr(module, name) for name in module.get_submodule("parametrizations")._modules}
     return view_of(module, _modules=parts, **computed)
+
+
+def check_hooks(module: nn.Module) -> None:
+    """Raise :class:`InputError` for a module with forward pre-hooks, where it will not be called as a module."""
+    if module._forward_pre_hooks:
+        raise InputError(
+            f"{type(module).__name__}: forward pre-hooks (torch.nn.utils.prune, the older weight_norm) do not run in "
+            "an unfold; use torch.nn.utils.parametrize or parametrizations.weight_norm, or prune.remove first"
+        )
 
 
 def view_of(module: M, **attributes: Any) -> M:

@@ -12,24 +12,34 @@ __all__ = ["address", "broadcast", "check_inputs", "check_kept", "lined_up", "wh
 
 def address(tensor: Tensor | None) -> int:
     """Where a tensor's numbers stand; 0 for none."""
-    return 0 if tensor is None else tensor.data_ptr()  # 0, too, of a fresh tensor without elements
+    place = 0 if tensor is None else tensor.data_ptr()
+    if not place and tensor is not None and tensor.numel():
+        raise InputError(
+            f"sequence: a tensor {tuple(tensor.shape)} has no memory (torch's zero tensor, or its storage was freed)"
+        )
+    return place
 
 
 def whole(tensor: Tensor | None) -> Tensor | None:
     """The tensor in one contiguous piece."""
-    return None if tensor is None else tensor.contiguous()
+    if tensor is None:
+        return None
+    # Signs may be turned without a change in memory (``x.conj().imag``): torch only notes it.
+    return tensor.resolve_neg().contiguous() if tensor.is_neg() else tensor.contiguous()
 
 
 def lined_up(x: Tensor) -> Tensor:
     """x, copied only if its rows are not contiguous; time and batch may have any strides."""
+    x = x.resolve_neg() if x.is_neg() else x
     return x if x.shape[-1] == 1 or x.stride(-1) == 1 else x.contiguous()
 
 
 def broadcast(dy: Tensor) -> tuple[Tensor, tuple[int, int]]:
     """dy and its strides in time and batch; where sum() has spread one number over all, one row is enough."""
+    dy = dy.clone() if dy.is_neg() or dy._is_zerotensor() else dy
     if dy.stride(-1) == 1 or dy.shape[-1] == 1:
         return dy, (dy.stride(0), dy.stride(1))
-    if dy.stride(0) == 0 and dy.stride(1) == 0:
+    if dy.stride(0) == 0 and dy.stride(1) == 0 and dy.numel():
         return dy[0, 0].contiguous(), (0, 0)
     dy = dy.contiguous()
     return dy, (dy.stride(0), dy.stride(1))
@@ -52,6 +62,8 @@ def check_inputs(
         raise InputError(f"sequence: expected x (T, B, D), h0 (B, H), got {tuple(x.shape)}, {tuple(h0.shape)}")
     _, batch, width = x.shape
     hidden, dtype, device = h0.shape[1], x.dtype, x.device
+    if not hidden:
+        raise InputError(f"sequence: h0: expected at least one unit, got {tuple(h0.shape)}")
     rows = gates * hidden
     bias = () if b_ih is None and b_hh is None else (("b_ih", b_ih, (rows,)), ("b_hh", b_hh, (rows,)))
     cell = (("c0", c0, (batch, hidden)),) if lstm or c0 is not None else ()
@@ -67,11 +79,16 @@ def check_inputs(
 
 
 def check_kept(x: Tensor, sizes: dict[str, tuple[int, ...] | None], given: dict[str, Tensor | None]) -> None:
-    """Whether what forward kept, and the gradients of its results, are as large as backward takes them for."""
+    """Whether what forward kept, and the gradients of its results, are as large as backward takes them for.
+
+    Autograd hands back what forward gave it, but hooks on saved tensors may give anything.
+    """
     for name, tensor in given.items():
-        size = sizes[name] or (0,)
-        if tensor is not None and (tuple(tensor.shape) != size or tensor.dtype != x.dtype):
-            came = f"{tensor.dtype} {tuple(tensor.shape)}"
-            raise InputError(f"sequence_backward: {name}: expected {x.dtype} {size}, got {came}")
-        if name in ("y", "gates", "cells") and (tensor is None or not tensor.is_contiguous()):
-            raise InputError(f"sequence_backward: {name}: expected the tensor that sequence gave")
+        size = sizes[name]
+        if tensor is None or (size is None and not tensor.numel()):
+            fits = size is None or name in ("dy", "dh", "dc")
+        else:
+            fits = tensor.shape == size and tensor.dtype is x.dtype and tensor.is_cpu
+        if not fits:
+            came = "nothing" if tensor is None else f"{tensor.dtype} {tuple(tensor.shape)} on {tensor.device}"
+            raise InputError(f"sequence_backward: {name}: expected {x.dtype} {size or (0,)}, got {came}")

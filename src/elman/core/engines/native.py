@@ -45,6 +45,8 @@ class NativeEngine(WholeEngine):
             return f"native computes in float32 and float64, not in {str(request.dtype).removeprefix('torch.')}"
         if inside_transform():
             return "native has first-order reverse mode only, and this is forward mode or inside torch.func"
+        if not torch.compiler.is_compiling() and torch._C._get_tracing_state():
+            return "torch.jit.trace and torch.onnx.export record torch's own operators, and native calls none"
         return None
 
     def run(

@@ -7,6 +7,7 @@ is the only file that talks to the core, so whatever could make it read elsewher
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -67,35 +68,61 @@ def kernel_names() -> list[str]:
     return _native.kernel_names().split() if BUILT else []
 
 
-_forced = "auto"
-"""The kernels in use, by name."""
+class _Block(threading.local):
+    """The kernels that a block of :func:`kernels` names for the thread that is in it."""
+
+    name: str | None = None
+
+
+_block = _Block()
 
 
 @contextmanager
 def kernels(name: str) -> Iterator[None]:
-    """Use only the kernels of that name within the block, as ``ELMAN_KERNELS`` does for a whole process."""
-    global _forced
-    before, _forced = _forced, _known("kernels", name)
+    """Use only the kernels of that name within the block, as ``ELMAN_KERNELS`` does for a whole process.
+
+    Other threads are not affected. A backward pass takes the kernels of its forward pass, wherever it runs; what
+    torch.compile has made keeps those of when it was made.
+    """
+    before, _block.name = _block.name, _known("kernels", name)
     try:
         yield
     finally:
-        _forced = before
+        _block.name = before
 
 
 def _known(argument: str, name: str) -> str:
-    if name != "auto" and not BUILT:
-        raise InputError(f"{argument}: '{name}' was named, but the native core is not there; see elman.native_info")
-    if name != "auto" and name not in kernel_names():
-        raise InputError(f"{argument}: unknown name '{name}'. Known here: auto, {', '.join(kernel_names())}")
+    wrong = _unknown(argument, name)
+    if wrong:
+        raise InputError(wrong)
     return name
 
 
-_forced = _known("ELMAN_KERNELS", os.environ.get("ELMAN_KERNELS", "auto"))
+def _unknown(argument: str, name: str) -> str | None:
+    if name == "auto" or name in kernel_names():
+        return None
+    if not BUILT:
+        return f"{argument}: '{name}' was named, but the native core is not there; see elman.native_info"
+    return f"{argument}: unknown name '{name}'. Known here: auto, {', '.join(kernel_names())}"
+
+
+_environment = os.environ.get("ELMAN_KERNELS") or "auto"  # empty is not set
+# Said to whoever runs the kernels: it must not keep elman from being imported, nor matter where there are none.
+_mistaken = _unknown("ELMAN_KERNELS", _environment)
+
+
+def _chosen() -> str:
+    if _block.name is not None:
+        return _block.name
+    if _mistaken:
+        raise InputError(_mistaken)
+    return _environment
 
 
 def kernels_in_use() -> str:
     """The name of the kernels that run now: those named, or the fastest; ``none`` without the native core."""
-    return (kernel_names() or ["none"])[0] if _forced == "auto" else _forced
+    name = _chosen() if BUILT else "none"
+    return kernel_names()[0] if name == "auto" else name
 
 
 def rates(threads: int, sizes: tuple[int, ...]) -> list[float]:
@@ -103,7 +130,8 @@ def rates(threads: int, sizes: tuple[int, ...]) -> list[float]:
     memory of each of the sizes, in bytes a thread; zeros without the native core."""
     if not BUILT:
         return [0.0] * (1 + len(sizes))
-    return [_native.arithmetic_rate(_forced, threads), *(_native.read_rate(_forced, threads, size) for size in sizes)]
+    name = _chosen()
+    return [_native.arithmetic_rate(name, threads), *(_native.read_rate(name, threads, size) for size in sizes)]
 
 
 def sequence(*inputs: Any) -> tuple[Tensor, ...]:
@@ -116,7 +144,7 @@ def sequence(*inputs: Any) -> tuple[Tensor, ...]:
         run: Any = torch.ops.elman.sequence
     else:
         run = _run if inputs[-1] == NOTHING else _apply
-    result: tuple[Tensor, ...] = run(*inputs, _forced)[:3]
+    result: tuple[Tensor, ...] = run(*inputs, _chosen())[:3]
     return result
 
 
@@ -149,10 +177,10 @@ class Frame:
         parts = [None if w is None else w.detach().contiguous() for w in padded]
         width, hidden = weight.shape[1], kernel.weights[1].shape[1]
         sizes = (1, batch, width, hidden, 0, False, 0, 0, 0, 0, 0)
-        told: list[Any] = [kind.number, *sizes, *(address(part) for part in parts), 0, 0, 0, 1]
+        told: list[Any] = [kind.number, *sizes, *(address(part) for part in parts), 0, 0, 0, 0, 1]
         call = _native.Call(*told)
         make = _native.FrameFloat if weight.dtype == torch.float32 else _native.FrameDouble
-        self.step = make(_forced, call).step
+        self.step = make(_chosen(), call).step
 
 
 # ---------------------------------------------------------------- the operators
@@ -165,7 +193,7 @@ _LIBRARY.define(
 _LIBRARY.define(
     "sequence_backward(Tensor? dy, Tensor? dh, Tensor? dc, Tensor x, Tensor h0, Tensor? c0, Tensor w_ih, "
     "Tensor w_hh, Tensor? b_ih, Tensor? b_hh, Tensor? lengths, Tensor y, Tensor gates, Tensor cells, int cell, "
-    "bool reverse, str kernels, bool[] wanted) -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)"
+    "bool reverse, int keep, str kernels, bool[] wanted) -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)"
 )
 _Out = tuple[Tensor, ...]
 _Size = tuple[int, ...]
@@ -211,7 +239,7 @@ def _run(
     tokens = x.shape[0] * x.shape[1] if lengths is None else int(lengths.sum())
     y, h, c, gates, cells = _buffers(x, h0, tokens, cell, keep, kernels)
     inputs = [lined_up(x), *map(whole, (h0, c0, w_ih, w_hh, b_ih, b_hh, lengths))]
-    call = _call(inputs, (y, gates, cells), cell, reverse)
+    call = _call(inputs, (y, gates, cells), tokens, cell, reverse)
     run = _native.forward_float if x.dtype == torch.float32 else _native.forward_double
     run(kernels, call, address(h), address(c))
     return y, h, c, gates, cells
@@ -235,15 +263,23 @@ def _run_back(
     b_hh: Tensor | None,
     lengths: Tensor | None,
     y: Tensor,
-    gates: Tensor,
-    cells: Tensor,
+    gates: Tensor | None,
+    cells: Tensor | None,
     cell: int,
     reverse: bool,
+    keep: int,
     kernels: str,
     wanted: tuple[bool, ...],
 ) -> tuple[Tensor | None, ...]:
+    _check(cell, x, h0, c0, w_ih, w_hh, b_ih, b_hh, lengths)
+    # How many steps were kept, by what was kept; the core compares it with the lengths as they are now.
+    tokens = next((len(t) for t in (gates, cells) if t is not None and t.dim() == 2), 0)
+    sizes = dict(zip(("y", "dh", "dc", "gates", "cells"), _sizes(x, h0, tokens, cell, keep, kernels), strict=True))
+    given = {"y": y, "gates": gates, "cells": cells, "dy": dy, "dh": dh, "dc": dc}
+    check_kept(x, {**sizes, "dy": sizes["y"]}, given)
     inputs = [lined_up(x), *map(whole, (h0, c0, w_ih, w_hh, b_ih, b_hh, lengths))]
-    call = _call(inputs, (y, gates, cells), cell, reverse)
+    kept = tuple(map(whole, (y, gates, cells)))
+    call = _call(inputs, kept, tokens, cell, reverse)
     out = _gradients(x, h0, c0, w_ih, w_hh, b_ih, b_hh, wanted)
     dy, strides = (None, (0, 0)) if dy is None else broadcast(dy)
     dh, dc = whole(dh), whole(dc)
@@ -255,12 +291,6 @@ def _run_back(
 
 @torch.library.impl(_LIBRARY, "sequence_backward", "CPU")
 def _backward(dy: Tensor | None, dh: Tensor | None, dc: Tensor | None, x: Tensor, *rest: Any) -> _Out:
-    h0, *_, lengths, y, gates, cells, cell, _reverse, kernels, _wanted = rest
-    _check(cell, x, *rest[:7])
-    tokens = x.shape[0] * x.shape[1] if lengths is None else int(lengths.sum())
-    sizes = _sizes(x, h0, tokens, cell, ALL if gates.numel() else STATES, kernels)
-    named = dict(zip(("y", "dh", "dc", "gates", "cells"), sizes, strict=True)) | {"dy": sizes[0]}
-    check_kept(x, named, {"y": y, "gates": gates, "cells": cells, "dy": dy, "dh": dh, "dc": dc})
     return _filled(x, _run_back(dy, dh, dc, x, *rest))
 
 
@@ -287,12 +317,12 @@ def _gradients(*tensors_and_wanted: Any) -> tuple[Tensor | None, ...]:
 
 
 def _keep_for_backward(ctx: Any, inputs: tuple[Any, ...], output: _Out) -> None:
-    *tensors, cell, reverse, keep, kernels = inputs
+    *tensors, _, _, keep, _ = inputs
     if keep == NOTHING:
         raise InputError("keep: 0 keeps nothing for the backward pass; use 1 (states) or 2 (all), or torch.no_grad()")
     y, _, _, gates, cells = output
     ctx.save_for_backward(*tensors, y, gates, cells)
-    ctx.settings = cell, reverse, kernels
+    ctx.settings = inputs[8:]
     ctx.set_materialize_grads(False)
     ctx.mark_non_differentiable(gates, cells)
 
@@ -305,14 +335,13 @@ def _sequence_gradients(ctx: Any, dy: Tensor | None, dh: Tensor | None, dc: Tens
 
 
 class _Direct(torch.autograd.Function):
-    """The operator without torch's dispatcher. What autograd hands to backward needs no second check."""
+    """The operator without torch's dispatcher."""
 
     @staticmethod
     def forward(ctx: Any, *inputs: Any) -> tuple[Any, ...]:
         y, h, c, gates, cells = _run(*inputs)
-        *tensors, cell, reverse, _keep, kernels = inputs
-        ctx.save_for_backward(*tensors, y, gates, cells)
-        ctx.settings = cell, reverse, kernels
+        ctx.save_for_backward(*inputs[:8], y, gates, cells)
+        ctx.settings = inputs[8:]
         ctx.set_materialize_grads(False)
         return y, h, c
 
@@ -320,6 +349,8 @@ class _Direct(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Any) -> tuple[Any, ...]:
         if torch.is_grad_enabled():
             _no_second_order(ctx)
+        if not all(torch._C._has_storage(dy) for dy in gradients if dy is not None):
+            _no_batches()
         saved: Any = (*gradients, *ctx.saved_tensors, *ctx.settings, ctx.needs_input_grad[:7])
         return *_run_back(*saved), *_NO_GRADIENTS
 
@@ -340,6 +371,13 @@ def _no_second_order(ctx: Any, *_: Any) -> None:
     )
 
 
+def _no_batches() -> None:
+    raise EngineError(
+        "engine 'native' has no vmap over its backward pass (torch.func.vmap, is_grads_batched=True); say "
+        "engine='loop' (elman.unfold and elman.GRU(...)(x, engine='loop') take it)"
+    )
+
+
 torch.library.register_autograd("elman::sequence", _sequence_gradients, setup_context=_keep_for_backward, lib=_LIBRARY)
 torch.library.register_autograd("elman::sequence_backward", _no_second_order, setup_context=_keep_nothing, lib=_LIBRARY)
 torch.library.register_autocast("elman::sequence", "cpu", torch.float32, lib=_LIBRARY)
@@ -351,10 +389,10 @@ def _check(cell: int, *inputs: Any) -> None:
     check_inputs(_BY_NUMBER[cell].gates, cell == _LSTM, *inputs)
 
 
-def _call(inputs: list[Any], kept: tuple[Tensor | None, ...], cell: int, reverse: bool) -> _native.Call:
+def _call(inputs: list[Any], kept: tuple[Any, ...], tokens: int, cell: int, reverse: bool) -> _native.Call:
     """What forward and backward tell the core about the sequence."""
     x, *rest, lengths = inputs
     step, row, _ = x.stride()
     data = (address(x), step, row, *map(address, rest), *map(address, kept))
-    told: Any = (cell, *x.shape, rest[0].shape[1], address(lengths), reverse, *data, torch.get_num_threads())
+    told: Any = (cell, *x.shape, rest[0].shape[1], address(lengths), reverse, *data, tokens, torch.get_num_threads())
     return _native.Call(*told)

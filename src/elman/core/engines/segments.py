@@ -29,12 +29,12 @@ def in_segments(
         Outputs ``(T, B, H)``, zero at pads, and every row's final state.
     """
     x = rows.values
-    real = resets.cpu() & (torch.arange(rows.steps)[:, None] < rows.host_lengths)
-    starts = torch.cat([torch.ones(1, rows.batch, dtype=torch.bool), real[1:]]) if rows.steps else real
+    real = resets.cpu() & (torch.arange(rows.steps, device="cpu")[:, None] < rows.host_lengths)
+    starts = torch.cat([torch.ones(1, rows.batch, dtype=torch.bool, device="cpu"), real[1:]]) if rows.steps else real
     row, start = (starts & (rows.host_lengths > 0)).t().nonzero().unbind(1)
     if not len(row):
         return call(rows, state)
-    last = torch.cat([row[1:] != row[:-1], torch.tensor([True])])
+    last = torch.cat([row[1:] != row[:-1], torch.tensor([True], device="cpu")])
     stop = torch.where(last, rows.host_lengths[row], torch.cat([start[1:], start[:1]]))
     pieces = (stop - start).tolist()
     sliced = [x[a:b, r] for a, b, r in zip(start.tolist(), stop.tolist(), row.tolist(), strict=True)]
@@ -44,7 +44,7 @@ def in_segments(
     batch = Ragged.from_list(sliced)
     outputs, ends = call(batch, begin)
     flat = torch.cat([outputs[:n, k] for k, n in enumerate(pieces)])
-    step = torch.cat([torch.arange(a, b) for a, b in zip(start.tolist(), stop.tolist(), strict=True)])
+    step = torch.cat([torch.arange(a, b, device="cpu") for a, b in zip(start.tolist(), stop.tolist(), strict=True)])
     where = (step.to(x.device), at.repeat_interleave(torch.tensor(pieces, device=x.device)))
     whole = x.new_zeros(rows.steps, rows.batch, outputs.shape[-1]).index_put(where, flat)
     final = take_rows(ends, last.nonzero().flatten())
