@@ -10,6 +10,7 @@ from elman.core.errors import ElmanError, InputError
 from elman.core.plan import Plan, plan
 from elman.data.batch import ExampleSet, PieceSet, WindowSet
 from elman.data.prepare import Prepared, Request, prepare
+from elman.data.roles import Examples
 from elman.model.embed import Embed
 from elman.model.file import serialise
 from elman.model.kinds.joined import JoinedIn
@@ -46,13 +47,16 @@ class Made:
     test: RateTest | None = None
 
     @classmethod
-    def of(cls, job: Job, cells: Cells | None) -> Made:
-        """Read the data and build the network; a function of the settings and the data alone."""
+    def of(cls, job: Job, cells: Cells | None, given: Examples | None = None) -> Made:
+        """Read the data and build the network; a function of the settings and the data alone.
+
+        Examples that are ``given`` stand in place of the job's files.
+        """
         Every.parse(job.save_every)
         device = check_device(job.device)
         if job.threads:
             torch.set_num_threads(job.threads)
-        data = prepare(Request(**{name: getattr(job, name) for name in Request.__dataclass_fields__}))
+        data = prepare(Request(**{name: getattr(job, name) for name in Request.__dataclass_fields__}), given)
         if job.metric:
             check_metric(job.metric, data.output, data.target.kind)
         loop = choose_loop(job, data)
