@@ -22,7 +22,7 @@ from elman.model.kinds.series import Gaps
 
 __all__ = ["Sequences", "examples_from", "items_of", "sequences_from"]
 
-Items = Sequence[Any]
+Items = Sequence[Any] | NDArray[Any]
 
 _LISTS = (list, tuple, np.ndarray)
 
@@ -77,10 +77,11 @@ def items_of(given: Any, name: str = "X") -> Items:
             f"what belongs to a step: {name}.reshape(*{name}.shape[:2], -1)"
         )
     if isinstance(given, np.ndarray) and given.dtype == object and given.ndim == 2 and given.size:
-        given = _rows_of_table(given, name)
+        return _rows_of_table(given, name)
     if not len(given):
         raise InputError(f"{name}: expected at least one sequence, got none (0 samples); {_write(name)}")
-    return given
+    found: Items = given
+    return found
 
 
 def sequences_from(given: Any, name: str = "X", *, gaps: Gaps = "error", texts: bool = True) -> Sequences:
@@ -124,7 +125,7 @@ def _rows_of_table(table: NDArray[Any], name: str) -> Items:
         lengths = [len(cell) for cell in cells]
         if any(cell.ndim != 1 for cell in cells) or len(set(lengths)) > 1:
             raise InputError(
-                f"{name}[{k}]: its columns hold {', '.join(map(str, lengths))} steps; give each a list of as many numbers"
+                f"{name}[{k}]: its columns hold {', '.join(map(str, lengths))} steps; give each as many numbers"
             )
         rows.append(np.stack(cells, axis=1))
     return rows
@@ -141,8 +142,8 @@ def _is_tensor(item: Any) -> bool:
 def _refuse_scalars(items: Items, name: str) -> None:
     came = type(items[0]).__name__
     raise InputError(
-        f"{name}[0]: expected a sequence, got {came}. Expected 2D array, got 1D array instead: one sequence alone is "
-        f"written {name}=[sequence]; sequences of one step are {name}.reshape(-1, 1)"
+        f"{name}[0]: expected a sequence, got {came}: Expected 2D array, got 1D array instead. Reshape your data: one "
+        f"sequence alone is {name}=[sequence], sequences of one step are {name}.reshape(-1, 1)"
     )
 
 
