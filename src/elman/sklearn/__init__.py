@@ -9,7 +9,9 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 if find_spec("sklearn") is None:
-    raise ModuleNotFoundError("elman.sklearn needs scikit-learn; install it: pip install 'elman[sklearn]'", name="sklearn")
+    raise ModuleNotFoundError(
+        "elman.sklearn needs scikit-learn; install it: pip install 'elman[sklearn]'", name="sklearn"
+    )
 
 from elman.sklearn.estimators import SequenceClassifier, SequenceForecaster, SequenceRegressor
 

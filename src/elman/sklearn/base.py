@@ -79,7 +79,9 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc, unused-ignore]
                 instead = f"; write {type(self).__name__}({name}=...)" if name in own else nearest(str(name), known)
                 instead = "; write random_state=..." if name == "seed" else instead
                 raise InputError(f"settings: unknown setting '{name}'{instead}. Known: {', '.join(known)}")
-        plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in (own | given).items()}
+        plain = {
+            name: value.item() if isinstance(value, np.generic) else value for name, value in (own | given).items()
+        }
         return {name: value for name, value in plain.items() if value is not None}
 
     def _seed(self) -> int:

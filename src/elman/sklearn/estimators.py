@@ -184,13 +184,18 @@ def _labels(y: Any, estimator: SequenceClassifier) -> NDArray[Any]:
     given = np.asarray(y.detach().cpu().numpy() if isinstance(y, torch.Tensor) else y)
     if given.ndim == 2 and given.shape[1] > 1:
         raise InputError(f"y: expected one label a sequence, got shape {list(given.shape)}; bad input shape")
-    wrong = [k for k, one in enumerate(given.ravel().tolist()) if one is None or one != one]
-    if wrong:
-        raise InputError(f"y[{wrong[0]}]: expected a label, got {given.ravel()[wrong[0]]}. Input y contains NaN")
+    for k, one in enumerate(given.ravel().tolist()):
+        if one is None or one != one:
+            raise InputError(f"y[{k}]: expected a label, got {one}. Input y contains NaN")
+        if isinstance(one, float) and abs(one) == np.inf:
+            raise InputError(
+                f"y[{k}]: expected a label, got {one}. Input y contains infinity or a value too large for "
+                "dtype('float64')."
+            )
+    if given.dtype == object and len(kinds := {type(one).__name__ for one in given.ravel()}) > 1:
+        raise InputError(f"y: expected labels of one type, got {' and '.join(sorted(kinds))}; write list(map(str, y))")
     labels: NDArray[Any] = column_or_1d(given, warn=True)
     check_classification_targets(labels)
-    if labels.dtype == object and len(kinds := {type(one).__name__ for one in labels}) > 1:
-        raise InputError(f"y: expected labels of one type, got {' and '.join(sorted(kinds))}; write y = list(map(str, y))")
     return labels
 
 
@@ -332,7 +337,9 @@ class SequenceForecaster(_Saved, IntervalEstimator):  # type: ignore[misc, unuse
         if y is None:
             short = next((k for k, one in enumerate(given) if len(one) <= horizon), None)
             if short is not None:
-                raise InputError(f"X[{short}]: expected more than {horizon} steps to hold back, got {len(given[short])}")
+                raise InputError(
+                    f"X[{short}]: expected more than {horizon} steps to hold back, got {len(given[short])}"
+                )
             truth = np.stack([one[-horizon:, places] for one in given])
             given = [one[:-horizon] for one in given]
         else:
@@ -350,6 +357,11 @@ def _places(targets: Sequence[int] | None, width: int) -> list[int]:
     if targets is None:
         return list(range(width))
     places = [int(k) for k in targets if isinstance(k, (int, np.integer)) and not isinstance(k, bool)]
-    if not places or len(places) < len(targets) or not all(0 <= k < width for k in places) or len(set(places)) < len(places):
+    if (
+        not places
+        or len(places) < len(targets)
+        or not all(0 <= k < width for k in places)
+        or len(set(places)) < len(places)
+    ):
         raise InputError(f"targets: expected numbers from 0 to {width - 1}, each once, got {targets!r}")
     return places
