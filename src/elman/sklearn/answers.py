@@ -1,4 +1,4 @@
-"""What comes with an estimator beside fit and predict: labels by name, numbers with their intervals, checked targets."""
+"""What comes with estimators beside fit and predict: names of labels, numbers with intervals, checked targets."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc, unused-ignore]
         found = sequences_from(X, gaps=gaps, texts=self._TEXTS)
         if len(found) < FEWEST and self._TARGET != "future":
             raise InputError(
-                f"X: expected at least {FEWEST} sequences, for one of them validates, got n_samples={len(found)}; give more"
+                f"X: expected at least {FEWEST} sequences, for one validates, got n_samples={len(found)}; give more"
             )
         return found
 
@@ -120,7 +120,7 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc, unused-ignore]
         self.n_iter_, self.notes_ = len(learnt.history.epochs), learnt.notes
         if sequences.texts:
             # Of an estimator that was fit on numbers before.
-            vars(self).pop("n_features_in_", None)
+            self.__dict__.pop("n_features_in_", None)
         else:
             self.n_features_in_ = sequences.width
 

@@ -173,7 +173,8 @@ class SequenceClassifier(ClassifierMixin, _Saved):  # type: ignore[misc, unused-
     def predict(self, X: Any) -> NDArray[Any]:
         """The likeliest label of each sequence, of the type that ``y`` had."""
         likeliest: NDArray[Any] = self.predict_proba(X).argmax(axis=1)
-        return np.asarray(self.classes_)[likeliest]
+        labels: NDArray[Any] = np.asarray(self.classes_)[likeliest]
+        return labels
 
 
 def _labels(y: Any, estimator: SequenceClassifier) -> NDArray[Any]:

@@ -13,7 +13,7 @@ from elman.core.errors import InputError, ModelFileError
 from elman.model.folder import read_folder, write_folder
 from elman.model.kinds.schema import Schema
 
-__all__ = ["Kept", "classes_from", "read_estimator", "write_estimator"]
+__all__ = ["Kept", "classes_from", "plain", "read_estimator", "write_estimator"]
 
 FILE = "estimator.json"
 
@@ -36,7 +36,7 @@ class Kept(Schema):
     """
 
     version: Literal[1] = 1
-    estimator: Literal["SequenceClassifier", "SequenceRegressor", "SequenceForecaster"]
+    estimator: str
     params: dict[str, Any]
     classes: list[str] | list[bool] | list[int] | list[float] = Field(default_factory=list)
     dtype: str = ""
@@ -84,7 +84,7 @@ def plain(params: dict[str, Any]) -> dict[str, Any]:
             same = False
         if not same:
             raise InputError(
-                f"{name}: {value!r} cannot be saved as JSON; give numbers, strings, lists and dicts with strings as keys"
+                f"{name}: {value!r} cannot be saved as JSON; give numbers, strings, lists, and dicts of them by name"
             )
     return made
 

@@ -284,7 +284,7 @@ def test_saving_does_not_overwrite_and_loading_checks(tmp_path: Path) -> None:
         made.save(tmp_path / "kept")
     with pytest.raises(ModelFileError, match=r"holds a SequenceClassifier; write SequenceClassifier\.load"):
         SequenceRegressor.load(tmp_path / "kept")
-    with pytest.raises(InputError, match="random_state: RandomState.* cannot be saved as JSON"):
+    with pytest.raises(InputError, match=r"random_state: RandomState.* cannot be saved as JSON"):
         SequenceClassifier(**QUICK, random_state=np.random.RandomState(0)).fit(X, LABELS).save(tmp_path / "other")
     with pytest.raises(NotFittedError):
         SequenceClassifier().save(tmp_path / "other")
@@ -393,8 +393,12 @@ def test_prediction_is_refused_by_item_too() -> None:
 
 
 def test_without_scikit_learn_one_line_says_what_to_install() -> None:
-    code = "import sys; sys.modules['sklearn'] = None\nimport elman.sklearn"
-    hidden = "import importlib.util as u; old = u.find_spec; u.find_spec = lambda n, *a: None if n == 'sklearn' else old(n, *a)"
-    done = subprocess.run([sys.executable, "-c", f"{hidden}\n{code}"], capture_output=True, text=True, check=False)
+    code = """
+import importlib.util as util
+found = util.find_spec
+util.find_spec = lambda name, *rest: None if name == "sklearn" else found(name, *rest)
+import elman.sklearn
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     last = done.stderr.strip().splitlines()[-1]
     assert last == "ModuleNotFoundError: elman.sklearn needs scikit-learn; install it: pip install 'elman[sklearn]'"
