@@ -19,6 +19,7 @@ from elman.model.answers import chances
 from elman.model.file import model_from, serialise
 from elman.model.grammar import Part
 from elman.model.kinds.label import LabelOut
+from elman.model.kinds.number import NumberOut
 from elman.model.kinds.series import SeriesIn
 from elman.sklearn.answers import IntervalEstimator, check_count, class_names, number_targets
 from elman.sklearn.base import SequenceEstimator
@@ -334,7 +335,9 @@ class SequenceForecaster(_Saved, IntervalEstimator):  # type: ignore[misc, unuse
         kind = self.model_.config.input
         series = sequences_from(X, gaps=kind.gaps if isinstance(kind, SeriesIn) else "error", texts=False)
         places = _places(self.targets, series.width)
-        given, horizon = series.items, self.horizon
+        out = self.model_.config.output
+        # What it was fit with, whatever has been set since.
+        given, horizon = series.items, out.horizon if isinstance(out, NumberOut) else self.horizon
         if y is None:
             short = next((k for k, one in enumerate(given) if len(one) <= horizon), None)
             if short is not None:
@@ -346,6 +349,9 @@ class SequenceForecaster(_Saved, IntervalEstimator):  # type: ignore[misc, unuse
         else:
             truth = np.asarray(y, dtype=np.float64)
             check_count(len(given), len(truth))
+            if truth.size != len(given) * horizon * len(places):
+                wanted = [len(given), horizon, len(places)]
+                raise InputError(f"y: expected what followed each series, {wanted}, got shape {list(truth.shape)}")
             truth = truth.reshape(len(given), horizon, len(places))
         last = np.stack([one[-1:, places] for one in given])
         found = self.predict(given).reshape(truth.shape)

@@ -126,6 +126,9 @@ def test_the_score_of_a_forecast_is_1_where_it_is_right_and_0_where_it_repeats_t
     assert made.score(history, made.predict(history)) == 1
     truth = np.stack([one[-3:] for one in SERIES])
     assert made.score(SERIES) == pytest.approx(made.score(history, truth))
+    with pytest.raises(InputError, match=r"y: expected what followed each series, \[4, 3, 1\], got shape \[4, 2\]"):
+        made.score(history, truth[:, :2])
+    assert made.set_params(horizon=9).score(history, truth) == pytest.approx(made.score(SERIES))
     naive = np.stack([np.repeat(one[-4], 3) for one in SERIES])
     wrong = np.abs(truth - made.predict(history)).sum()
     assert made.score(SERIES) == pytest.approx(1 - wrong / np.abs(truth - naive).sum())
