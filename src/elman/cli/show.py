@@ -21,10 +21,11 @@ from elman.model.grammar import parse_target
 from elman.model.kinds.text import TokenOut
 from elman.model.network import SequenceModel
 from elman.training.loop import Epoch, Step
-from elman.training.measures import METRICS, Scores, metrics_of
+from elman.training.measures import Scores, metrics_of
+from elman.training.verdict import verdict
 
 if TYPE_CHECKING:
-    from elman.run import Started
+    from elman.run import Run, Started
 
 __all__ = [
     "WELCOME",
@@ -34,6 +35,7 @@ __all__ = [
     "fail",
     "notes",
     "out",
+    "score_lines",
     "score_table",
     "unit_of",
     "verdict",
@@ -139,6 +141,16 @@ def explain(scores: Scores) -> None:
             out.print(words)
 
 
+def score_lines(run: Run, count: str) -> None:
+    """Print the scores of a run beside its baselines, and what they mean."""
+    if run.scores is None:
+        return
+    label = f"elman {run.model.config.net.cell}"
+    out.print(wrap(f"{next(iter(run.scores.values))} is the {unit_of(run.model)}; {count}"))
+    out.print(score_table({label: run.scores, **run.baselines}, label))
+    explain(run.scores)
+
+
 def score_table(rows: dict[str, Scores], first: str) -> Table:
     """Scores of several models side by side; the row ``first`` stands out."""
     names = list(dict.fromkeys(name for scores in rows.values() for name in scores.values))
@@ -150,30 +162,6 @@ def score_table(rows: dict[str, Scores], first: str) -> Table:
         cells = [_number(scores.values.get(name)) for name in names]
         table.add_row(label, *cells, style="bold" if label == first else "")
     return table
-
-
-def verdict(mine: Scores, others: dict[str, Scores], baselines: set[str], *, early: bool = False) -> str:
-    """One honest sentence: how the model stands to the best of what it is compared with."""
-    metric = next(iter(mine.values))
-    value = mine.values[metric]
-    if not others:
-        return f"{metric} {value:.3f}; there is no baseline for this kind of data."
-    more_is_better = METRICS[metric]
-    pick = max if more_is_better else min
-    name = pick(others, key=lambda label: others[label].values[metric])
-    best = others[name].values[metric]
-    ahead = (value - best) * (1 if more_is_better else -1)
-    what = "the best baseline" if name in baselines else "the other net"
-    hundredths = abs(ahead) * 100 / (1.0 if more_is_better else max(abs(best), 1e-12))
-    size = f"{hundredths:.1f} {'points' if more_is_better else '%'}"
-    if hundredths < 1:
-        by = f": {'ahead' if ahead > 0 else 'behind'} by {size}" if hundredths >= 0.05 else ""
-        return f"About as good as {what} ({name}){by}."
-    if ahead > 0:
-        return f"Better than {what} ({name}) by {size}."
-    # Training that stopped for want of gain would gain nothing by going on.
-    help_ = "More data" if early else "More data or longer training"
-    return f"Not better than {what} ({name}): behind by {size}. {help_} may help."
 
 
 def _number(value: float | None) -> str:

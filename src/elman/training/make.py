@@ -17,6 +17,7 @@ from elman.model.kinds.series import SeriesIn
 from elman.model.kinds.text import TextIn
 from elman.model.network import Cells, ModelConfig, SequenceModel
 from elman.model.shapes import shape_of
+from elman.training.board import check_board
 from elman.training.checkpoint import Every
 from elman.training.defaults import choose_loop, choose_net
 from elman.training.finder import RateTest, find_rate
@@ -49,6 +50,8 @@ class Made:
     def of(cls, job: Job, cells: Cells | None) -> Made:
         """Read the data and build the network; a function of the settings and the data alone."""
         Every.parse(job.save_every)
+        if job.tensorboard:
+            check_board()
         device = check_device(job.device)
         if job.threads:
             torch.set_num_threads(job.threads)

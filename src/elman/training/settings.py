@@ -51,6 +51,7 @@ class Job(Schema):
         device: ``cpu`` or ``cuda``. threads: of torch; None leaves them as they are.
         save_every: how often the training is saved, to go on from if it is broken off: ``500`` (steps), ``30s``,
             ``5m``, or ``never`` but when it is stopped. By the clock it takes 2 % of the time at the most.
+        tensorboard: leave event files for TensorBoard too; needs the extra ``tensorboard``.
     """
 
     file: str
@@ -104,6 +105,7 @@ class Job(Schema):
     device: str = "cpu"
     threads: int | None = Field(None, ge=1)
     save_every: str = "30s"
+    tensorboard: bool = False
 
 
 def job_from(settings: dict[str, Any]) -> Job:
