@@ -20,6 +20,7 @@ from elman.model.decode import continue_text
 from elman.model.file import load_model, save_model
 from elman.model.folder import write_file
 from elman.model.network import Cells, SequenceModel
+from elman.online import Online
 from elman.training import place
 from elman.training.again import end_early, job_again, restore
 from elman.training.board import Board
@@ -114,6 +115,17 @@ class Run:
             if note:
                 warnings.warn(note, stacklevel=2)
         return scores
+
+    def stream(self) -> Online:
+        """Have the model answer while the data arrives.
+
+        >>> stream = elman.load("runs/machines-1").stream()
+        >>> stream.push([{"temp": 20.1, "load": 3.0}])  # a frame, an array or rows; its answer so far
+
+        Raises:
+            InputError: the model needs what comes later; the message says how to train one that does not.
+        """
+        return Online(self.model, str(self.path))
 
     def generate(
         self, prompt: str = "", length: int = 200, *, temperature: float = 1.0, top_k: int = 0, seed: int = 0

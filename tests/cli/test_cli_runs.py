@@ -163,13 +163,13 @@ def test_all_commands_at_the_end_work_when_they_are_pasted(
     commands = said[job].out.split("Next:\n")[1].splitlines()
     assert len(commands) == 3
     shown = elman("show", job).out.split("Next:\n")[1].splitlines()
-    for line in [*commands, *shown]:
+    for place, line in enumerate([*commands, *shown]):
         words = shlex.split(line, comments=True)
         assert words[0].endswith("elman")
         if words[1] == "train":
             words += ["--out", f"{job}-again", "--epochs", "1"]
         if "predicted.csv" in words:
-            words[-1] = f"{job}-predicted.csv"
+            words[-1] = f"{job}-{place}.csv"
         done = elman(*words[1:])
         assert done.code == 0, (line, done.err)
 

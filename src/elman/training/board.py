@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,13 +30,12 @@ _SHOWN = {
 def check_board() -> None:
     """Raise :class:`InputError` with the line to paste where TensorBoard is not installed."""
     try:
-        import torch.utils.tensorboard
+        import_module("torch.utils.tensorboard")
     except ImportError as error:
         raise InputError(
             f"--tensorboard: TensorBoard is not installed ({error}); leave --tensorboard out, or: "
             "pip install 'elman[tensorboard]'"
         ) from None
-    del torch.utils.tensorboard
 
 
 class Board:
