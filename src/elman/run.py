@@ -34,7 +34,7 @@ from elman.training.origin import origin_of
 from elman.training.predict import evaluate, examples_of, predict, read_for
 from elman.training.randomness import borrowed
 from elman.training.scores import Scores, baseline_scores, calibrate, score
-from elman.training.settings import Job, job_from
+from elman.training.settings import Job, job_from, named_in_python
 from elman.training.state import TrainingState
 
 if TYPE_CHECKING:
@@ -176,8 +176,9 @@ def train(
         InputError: a setting is wrong. DataError: the data is; the message says where and what to do.
         DivergedError: the loss is no longer finite. Interrupted: it was stopped, and is saved.
     """
-    job = job_from({"file": str(file), "source": source, "target": target, **settings})
-    return train_job(job, out=out, cells=cells, listener=listener)
+    with named_in_python():
+        job = job_from({"file": str(file), "source": source, "target": target, **settings})
+        return train_job(job, out=out, cells=cells, listener=listener)
 
 
 def train_job(
@@ -355,7 +356,7 @@ def load(path: str | Path, cells: Cells | None = None) -> Run:
     """
     folder = Path(path)
     if not folder.is_dir():
-        raise ModelFileError(f"{folder}: no such folder; elman train makes one, by default under runs/")
+        raise ModelFileError(f"{folder}: no such folder; elman train makes one, elman show lists those under runs/")
     inside = folder / "model"
     if (folder / place.SETTINGS).is_file() and not (folder / place.RECORD).is_file() and not inside.is_dir():
         raise ModelFileError(

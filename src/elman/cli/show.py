@@ -22,14 +22,15 @@ from elman.model.kinds.text import TokenOut
 from elman.model.network import SequenceModel
 from elman.training.loop import Epoch, Step
 from elman.training.measures import Scores, metrics_of
+from elman.training.settings import Job
 from elman.training.verdict import verdict
 
 if TYPE_CHECKING:
     from elman.run import Run, Started
 
 __all__ = [
-    "WELCOME",
     "Watch",
+    "as_typed",
     "command",
     "explain",
     "fail",
@@ -48,23 +49,20 @@ out = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
 err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 """Progress and errors go here (standard error)."""
 
-WELCOME = """\
-elman: recurrent neural networks for sequences in files
-
-  data      elman data reviews.csv                (what is in it, what is wrong)
-  train     elman train reviews.csv --from text:review --to label:sentiment
-            elman train demand.csv --from series:load --to future:24 --time date
-            elman train book.txt --from text.char --to next
-  evaluate  elman evaluate runs/reviews-1 new.csv
-  predict   elman predict runs/reviews-1 new.csv --out predicted.csv
-
-  see it work in two minutes:   elman demo
-  every option of a command:    elman train --help"""
-
 
 def fail(message: str) -> None:
     """Print an error the way all of them look."""
     err.print(Text.assemble(("error: ", "bold red"), message))
+
+
+def as_typed(message: str) -> str:
+    """A message that begins with settings (``weight_decay: ...``), with them as options (``--weight-decay: ...``)."""
+    head, colon, rest = message.partition(": ")
+    names = head.split(", ")
+    if not colon or not all(name in Job.model_fields and name != "file" for name in names):
+        return message
+    typed = {"source": "from", "target": "to"}
+    return ", ".join(f"--{typed.get(name, name.replace('_', '-'))}" for name in names) + colon + rest
 
 
 def notes(lines: Sequence[str]) -> None:

@@ -7,7 +7,8 @@ import sys
 import typer
 
 from elman.cli import bench, data, demo, evaluate, generate, plan, predict, show_run, train
-from elman.cli.show import WELCOME, fail
+from elman.cli.show import as_typed, fail
+from elman.cli.welcome import WELCOME
 from elman.core.errors import ElmanError
 
 __all__ = ["app", "run"]
@@ -44,7 +45,7 @@ def run() -> None:
     try:
         app()
     except ElmanError as error:
-        fail(str(error))
+        fail(as_typed(str(error)))
         sys.exit(2)
     except OSError as error:
         # Such as a disk that is full. Its words say what and where.
