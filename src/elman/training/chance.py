@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from torch import Tensor
 
 from elman.data.batch import Batches, ExampleSet, StreamSet, WindowSet
 from elman.training.measures import Scores
@@ -54,7 +55,7 @@ def groups_of(data: Batches) -> np.ndarray | None:
         return _numbered(places[:, 0], places[:, 1] // (2 * data.horizon))
     if isinstance(data, StreamSet):
         return np.arange(len(data)) // _TOKENS
-    if not isinstance(data, ExampleSet) or not isinstance(data.targets, list):
+    if not isinstance(data, ExampleSet) or isinstance(data.targets, Tensor):
         return None
     counted = [len(one) for one in data.targets] if data.scores is None else [int(one.sum()) for one in data.scores]
     sequence = np.repeat(np.arange(len(counted)), counted)
