@@ -367,7 +367,7 @@ def test_in_a_process_of_its_own_an_error_is_one_message_and_code_2(work: Path) 
     said = _python("predict", "nothing", "reviews.csv", cwd=work)
     assert said.returncode == 2
     assert said.stdout == ""
-    assert said.stderr == "error: nothing: no such folder; elman train makes one, by default under runs/\n"
+    assert said.stderr == "error: nothing: no such folder; elman train makes one, elman show lists those under runs/\n"
 
 
 def test_a_pipe_that_is_closed_early_is_no_traceback(models: Path, work: Path) -> None:

@@ -17,8 +17,8 @@ def main() -> None:
     if len(sys.argv) == 1:
         print(WELCOME)
         return
-    if sys.argv[1] == "train" and not {"-h", "--help"} & set(sys.argv):
-        # A sign of life, before torch is loaded.
+    if sys.stderr.isatty() and sys.argv[1] == "train" and not {"-h", "--help"} & set(sys.argv):
+        # A sign of life for who watches, before torch is loaded; a log needs none.
         print(f"elman {__version__}", file=sys.stderr, flush=True)
     try:
         # Imported only now: it takes a while, in which Ctrl-C is no error either.
