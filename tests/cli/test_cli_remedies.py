@@ -63,7 +63,7 @@ def test_all_of_them_train_together_and_are_written_down(work: Path, elman: Elma
     again = elman("train", "--config", "o/run.toml", "--out", "p")
     assert again.code == 0, again.err
     # What is proposed to compare with leaves out what a feed-forward net has no use for.
-    line = next(line for line in said.out.splitlines() if line.endswith("(compare)"))
+    line = next(line for line in said.out.splitlines() if "does the recurrence pay?" in line)
     proposed = line.removesuffix("(compare)").split()[1:]
     assert proposed[-6:] == ["--recurrent-dropout", "0", "--weight-drop", "0", "--zoneout", "0"]
     assert elman(*proposed, "--out", "q").code == 0
@@ -118,7 +118,7 @@ def test_a_share_that_is_none_is_an_error(work: Path, elman: Elman, name: str, v
     said = elman("train", *LABEL, f"--{name.replace('_', '-')}", value, "--out", "o")
     assert said.code == 2
     wanted = {"1": "less than 1", "-0.1": "at least 0", "nan": "a finite number"}[value]
-    assert f"{name}: expected {wanted}, got {float(value)}" in _flat(said.err)
+    assert f"--{name.replace('_', '-')}: expected {wanted}, got {float(value)}" in _flat(said.err)
     assert not (work / "o").exists()
 
 
