@@ -10,10 +10,11 @@ from typing import Annotated, Any
 import typer
 
 from elman.cli import show
+from elman.cli.conclude import conclude
 from elman.core.errors import InputError
 from elman.model.grammar import PAIRS, experimental, parse_source, parse_target
 
-__all__ = ["conclude", "register", "stoppable"]
+__all__ = ["register", "stoppable"]
 
 
 def _listed(*, recorded: bool) -> str:
@@ -158,6 +159,9 @@ def train(
     save_every: str | None = typer.Option(
         None, help="How often to save what to go on from: 500 (steps), 30s, 5m, never (30s).", rich_help_panel=SAVE
     ),
+    tensorboard: bool = typer.Option(
+        False, "--tensorboard", help="Leave event files for TensorBoard too.", rich_help_panel=SAVE
+    ),
     resume: str | None = typer.Option(
         None, metavar="RUN", help="Go on with a training that was broken off.", rich_help_panel=SAVE
     ),
@@ -170,8 +174,9 @@ def train(
     out: str | None = typer.Option(None, help="Folder to make (runs/NAME-N)."),
     config: str | None = typer.Option(None, help="A run.toml whose settings hold where no option says otherwise."),
 ) -> None:
-    given = {name: value for name, value in {**locals(), "find_lr": find_lr or None}.items() if value is not None}
-    for name in ("file", "out", "config", "resume", "finish", "anyway"):
+    flags = {"find_lr": find_lr or None, "tensorboard": tensorboard or None}
+    given = {name: value for name, value in {**locals(), **flags}.items() if value is not None}
+    for name in ("file", "out", "config", "resume", "finish", "anyway", "flags"):
         given.pop(name, None)
     if file:
         given["file"] = "+".join(file)
@@ -228,58 +233,6 @@ def stoppable() -> Iterator[None]:
         if stop.best:
             show.err.print(f"Finish:  {again} --finish   (keeps epoch {stop.best}, the best so far)")
         raise typer.Exit(128 + stop.signal) from None
-
-
-def conclude(run: Any, file: str, settings: dict[str, Any]) -> None:
-    """The score beside its baselines, one sentence, where everything is, and what to do next."""
-    if run.scores is None:
-        return
-    label = f"elman {run.model.config.net.cell}"
-    rows = {label: run.scores, **run.baselines}
-    metric = next(iter(run.scores.values))
-    best = run.history.best
-    show.notes([*run.history.ending, *([run.history.stopped] if run.history.interrupted else [])])
-    show.out.print()
-    show.out.print(
-        show.wrap(
-            f"{metric} is the {show.unit_of(run.model)}; {run.scores.count:,} scored, none seen in training "
-            f"(epoch {best.epoch} of {len(run.history.epochs)} was best)"
-        )
-    )
-    show.out.print(show.score_table(rows, label))
-    show.explain(run.scores)
-    early = bool(run.history.stopped) and not run.history.spent
-    show.out.print(show.wrap(show.verdict(run.scores, run.baselines, set(run.baselines), early=early)))
-    if run.history.spent:
-        done = f"epoch {len(run.history.epochs)} of {run.history.limit} at the most"
-        show.out.print(show.wrap(f"--budget {settings['budget']} ended it in {done}; more time may gain more."))
-    if run.history.unfinished:
-        limit = run.history.limit
-        reached = f"{limit} epoch{'s' if limit > 1 else ''} was reached"
-        show.out.print(show.wrap(f"Still improving when the limit of {reached}; try --epochs {4 * limit}"))
-    pictures = ", ".join(sorted(path.name for path in run.path.glob("*.svg")))
-    show.out.print(f"\nSaved in {run.path} (pictures: {pictures})")
-    show.out.print("Next:")
-    for words in _next(run, file, settings):
-        show.out.print("  " + words)
-
-
-def _next(run: Any, file: str, settings: dict[str, Any]) -> list[str]:
-    kind = run.model.config.target.partition(":")[0]
-    if kind == "next" and run.model.config.source == "text":
-        use = show.command("elman", "generate", run.path, "--prompt", "Once ", "--length", "300")
-    else:
-        use = show.command("elman", "predict", run.path, settings.get("test", file), "--out", "predicted.csv")
-    judge = show.command("elman", "evaluate", run.path, "NEW_FILE")
-    other = "feedforward" if run.model.config.net.cell != "feedforward" else "gru"
-    off: list[str] = []
-    if other == "feedforward":
-        # What it has no use for is refused, so it is switched off where it was asked for.
-        off = ["--causal"] if settings.get("bidirectional") else []
-        for name in ("recurrent_dropout", "weight_drop", "zoneout"):
-            off += [f"--{name.replace('_', '-')}", "0"] if settings.get(name) else []
-    again = show.command("elman", "train", "--config", run.path / "run.toml", "--cell", other, *off)
-    return [use, judge, f"{again}   (compare)"]
 
 
 def _config(path: str | None) -> dict[str, Any]:

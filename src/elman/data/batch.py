@@ -12,6 +12,7 @@ from torch import Tensor
 from elman.core.errors import InputError
 from elman.core.ragged import Ragged
 from elman.data.sequences import Sequences
+from elman.data.whence import Whence
 from elman.model.shapes import Batch
 
 __all__ = ["Batches", "ExampleSet", "PieceSet", "StreamSet", "TokenBatches", "WindowSet", "in_batches"]
@@ -25,6 +26,9 @@ class Batches(ABC):
 
     carries = False
     """Whether batches go on from each other, so that the state has to be handed on."""
+
+    whence: Whence | None = None
+    """Where its sequences come from, where that is known."""
 
     @abstractmethod
     def epoch(self, size: int, seed: int, epoch: int, first: int = 0) -> Iterator[Batch]:
@@ -203,7 +207,7 @@ class WindowSet(Batches):
     ) -> None:
         self.lookback, self.horizon, self.ahead, self._fill = lookback, horizon, list(ahead), fill
         lengths = [len(series) for series in inputs]
-        offsets = np.cumsum([0, *lengths[:-1]])
+        self._offsets = offsets = np.cumsum([0, *lengths[:-1]])
         self.inputs, self.targets = torch.cat(list(inputs)), torch.cat(list(targets))
         starts = [
             np.arange(max(first, self.lookback), last - self.horizon + 1) + offset
@@ -215,6 +219,12 @@ class WindowSet(Batches):
         ends = [last for _, last in ranges]
         longest = int(np.argmax(ends)) if ends else 0
         self._longest = (int(offsets[longest]), int(offsets[longest]) + ends[longest]) if ends else (0, 0)
+
+    def place(self, window: int) -> tuple[int, int]:
+        """The series of a window, and how many of its steps lie before what is forecast."""
+        start = int(self.starts[window])
+        series = int(np.searchsorted(self._offsets, start, side="right")) - 1
+        return series, start - int(self._offsets[series])
 
     def longest(self, channel: int) -> np.ndarray:
         """One input channel of the series whose range ends last, up to that end and no further, float64."""

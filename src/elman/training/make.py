@@ -18,6 +18,7 @@ from elman.model.kinds.series import SeriesIn
 from elman.model.kinds.text import TextIn
 from elman.model.network import Cells, ModelConfig, SequenceModel
 from elman.model.shapes import shape_of
+from elman.training.board import check_board
 from elman.training.checkpoint import Every
 from elman.training.defaults import choose_loop, choose_net
 from elman.training.finder import RateTest, find_rate
@@ -53,6 +54,8 @@ class Made:
         Examples that are ``given`` stand in place of the job's files.
         """
         Every.parse(job.save_every)
+        if job.tensorboard:
+            check_board()
         device = check_device(job.device)
         if job.threads:
             torch.set_num_threads(job.threads)

@@ -25,7 +25,7 @@ FILES = ("file", "valid", "test")
 PLACES = ("threads", "device")
 """Settings that say where it runs; they may change, and that is told, for the last digits may."""
 
-_NEUTRAL = (*FILES, *PLACES, "save_every")
+_NEUTRAL = (*FILES, *PLACES, "save_every", "tensorboard")
 """Settings that may change from one session to the next."""
 
 _SAME_ORDER = (

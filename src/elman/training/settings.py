@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from elman.core.errors import InputError, nearest
+from elman.core.errors import EngineError, InputError, nearest
 from elman.model.kinds.schema import Schema
 
-__all__ = ["Job", "LoopSettings", "job_from", "seconds_in"]
+__all__ = ["Job", "LoopSettings", "as_argument", "job_from", "named_in_python", "seconds_in"]
 
 
 class Job(Schema):
@@ -51,6 +53,7 @@ class Job(Schema):
         device: ``cpu`` or ``cuda``. threads: of torch; None leaves them as they are.
         save_every: how often the training is saved, to go on from if it is broken off: ``500`` (steps), ``30s``,
             ``5m``, or ``never`` but when it is stopped. By the clock it takes 2 % of the time at the most.
+        tensorboard: leave event files for TensorBoard too; needs the extra ``tensorboard``.
     """
 
     file: str
@@ -104,6 +107,7 @@ class Job(Schema):
     device: str = "cpu"
     threads: int | None = Field(None, ge=1)
     save_every: str = "30s"
+    tensorboard: bool = False
 
 
 def job_from(settings: dict[str, Any]) -> Job:
@@ -122,6 +126,33 @@ def job_from(settings: dict[str, Any]) -> Job:
             expected = expected.replace(words, short)
         expected = re.sub(r"\d{10,}", lambda number: f"{float(number[0]):.3g}", expected)
         raise InputError(f"{name}: expected {expected}, got {settings.get(name)!r}{_instead(name)}") from error
+
+
+@contextmanager
+def named_in_python() -> Iterator[None]:
+    """Have errors that begin with options (``--known a: ...``) begin with arguments (``known: 'a' ...``) instead."""
+    try:
+        yield
+    except (InputError, EngineError) as error:
+        words = as_argument(str(error))
+        if words == str(error):
+            raise
+        raise type(error)(words) from error
+
+
+def as_argument(message: str) -> str:
+    """The message with the option that it begins with as the argument of that name.
+
+    Commands further on, to be pasted into a shell, stay what they are.
+    """
+    found = re.match(r"--([a-z][a-z-]*)(?: ((?!--)[^:]*))?: ", message)
+    if not found:
+        return message
+    name = {"from": "source", "to": "target"}.get(found[1], found[1].replace("-", "_"))
+    if name not in {*Job.model_fields, "out"}:
+        return message
+    value = "" if found[2] is None else f"{name}={found[2]!r}"
+    return f"{value or name}: {message[found.end() :]}"
 
 
 _SHORTER = {"greater than or equal to": "at least", "less than or equal to": "at most", "greater than": "more than"}
