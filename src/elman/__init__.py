@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from elman.data.checkup.examine import examine
     from elman.live.session import Session
     from elman.run import Run, load, resume, train
+    from elman.study.compare import compare
     from elman.training.interrupt import Interrupted
 
 __version__ = "0.1.0"
@@ -25,13 +26,25 @@ _LATER = {
     "Interrupted": "elman.training.interrupt",
     "Run": "elman.run",
     "Session": "elman.live.session",
+    "compare": "elman.study.compare",
     "examine": "elman.data.checkup.examine",
     "load": "elman.run",
     "resume": "elman.run",
     "train": "elman.run",
 }
 
-__all__ = [*_core.__all__, "Interrupted", "Run", "Session", "__version__", "examine", "load", "resume", "train"]
+__all__ = [
+    *_core.__all__,
+    "Interrupted",
+    "Run",
+    "Session",
+    "__version__",
+    "compare",
+    "examine",
+    "load",
+    "resume",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

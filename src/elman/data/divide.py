@@ -46,10 +46,12 @@ def _divided(split: str | None, parts: Parts, *, seed: int, stratify: bool) -> S
         if inner.test is None:
             raise AssertionError("a fraction below 1 leaves a part")
         joined = _joined(inner.train, inner.valid)
-        return Split(joined, inner.test, test, "test as the file gives it; a tenth of the training file validates")
+        how = "test as the file gives it; a tenth of the training file validates"
+        return Split(joined, inner.test, test, how, inner.drawn)
     made = split_examples(main, rule, seed=seed, stratify=stratify)
     if valid is not None:
-        return Split(_joined(made.train, made.valid), valid, made.test, "validation as the file gives it; " + made.how)
+        how = "validation as the file gives it; " + made.how
+        return Split(_joined(made.train, made.valid), valid, made.test, how, made.drawn)
     return made
 
 

@@ -1,6 +1,7 @@
 """Pictures made of text: SVG charts and charts for a terminal.  Knows numbers, not models."""
 
 from elman.pictures.bars import errors_by
+from elman.pictures.dots import scores_by_seed
 from elman.pictures.lines import forecast, learning_curves
 from elman.pictures.matrix import confusion
 from elman.pictures.terminal import bar, chart, sparkline
@@ -13,6 +14,7 @@ __all__ = [
     "errors_by",
     "forecast",
     "learning_curves",
+    "scores_by_seed",
     "sparkline",
     "unfolded",
 ]
