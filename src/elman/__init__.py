@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from elman.live.session import Session
     from elman.run import Run, load, resume, train
     from elman.study.compare import compare
+    from elman.study.tune import tune
     from elman.training.interrupt import Interrupted
 
 __version__ = "0.1.0"
@@ -31,6 +32,7 @@ _LATER = {
     "load": "elman.run",
     "resume": "elman.run",
     "train": "elman.run",
+    "tune": "elman.study.tune",
 }
 
 __all__ = [
@@ -44,6 +46,7 @@ __all__ = [
     "load",
     "resume",
     "train",
+    "tune",
 ]
 
 

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from elman.cli import bench, compare, data, demo, evaluate, generate, plan, predict, train
+from elman.cli import bench, compare, data, demo, evaluate, generate, plan, predict, train, tune
 from elman.cli.show import WELCOME, fail
 from elman.core.errors import ElmanError
 
@@ -20,7 +20,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (data, train, compare, evaluate, predict, generate, plan, demo, bench):
+for verb in (data, train, compare, tune, evaluate, predict, generate, plan, demo, bench):
     verb.register(app)
 
 

@@ -5,6 +5,7 @@ from elman.pictures.dots import scores_by_seed
 from elman.pictures.lines import forecast, learning_curves
 from elman.pictures.matrix import confusion
 from elman.pictures.terminal import bar, chart, sparkline
+from elman.pictures.trials import trials
 from elman.pictures.unfold import unfolded
 
 __all__ = [
@@ -16,5 +17,6 @@ __all__ = [
     "learning_curves",
     "scores_by_seed",
     "sparkline",
+    "trials",
     "unfolded",
 ]

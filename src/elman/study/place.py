@@ -22,8 +22,8 @@ __all__ = ["STUDY", "Asked", "again", "folder_of", "opened"]
 STUDY = "study.toml"
 """What was asked; there from the first moment on."""
 
-_FREE = ("save_every", "threads")
-"""Settings that may differ from one session to the next, for they do not change what a study finds."""
+_FREE = {"compare": ("save_every", "threads"), "tune": ("save_every", "threads", "trials", "budget")}
+"""What may differ from one session to the next, for it does not change what is there already; the new holds."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def _refuse_another(asked: Asked, out: Path) -> None:
     found = place.read_settings(out / STUDY, f"{out}: {STUDY}")
     before = again(out, asked.verb)
     sides = [{**one.options, **one.settings} for one in (before, asked)]
-    names = [name for name in {**sides[0], **sides[1]} if name not in _FREE]
+    names = [name for name in {**sides[0], **sides[1]} if name not in _FREE[asked.verb]]
     differing = [
         f"{name} was {_said(sides[0].get(name))}, is {_said(sides[1].get(name))}"
         for name in names
@@ -134,6 +134,8 @@ def _refuse_another(asked: Asked, out: Path) -> None:
             f"{out}: its data have changed ('{file}': the sha256 differs), so old and new trainings could not be "
             "compared; begin anew: --out FOLDER"
         )
+    if sides[0] != sides[1]:
+        write_file(out / STUDY, asked.toml().encode())
 
 
 def _said(value: Any) -> str:

@@ -65,7 +65,9 @@ def _ranked(
 
 
 def _by(pair: Paired) -> str:
-    return f"{pair.mean:.4f} ± {pair.half:.4f} (in {pair.ahead} of {len(pair.differences)} seeds)"
+    # Nothing is behind by -0.0000.
+    mean = round(pair.mean, 4) + 0.0
+    return f"{mean:.4f} ± {pair.half:.4f} (in {pair.ahead} of {len(pair.differences)} seeds)"
 
 
 def _level(
