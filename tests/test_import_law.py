@@ -40,6 +40,7 @@ LAW: dict[str, tuple[str, ...]] = {
     "training": ("core", "model", "data", "insight", "training"),
     "study": ("core", "model", "data", "insight", "training", "pictures", "run", "report", "__init__", "study"),
     "native_info": ("_native",),
+    "sklearn": ("core", "model", "data", "training", "sklearn"),
     **dict.fromkeys(FRONT, FRONT_MAY),
     "recipes": EVERYTHING,
     "cli": EVERYTHING,

@@ -6,8 +6,7 @@ import json
 import platform
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +32,7 @@ from elman.training.loop import DivergedError, begin, go_on
 from elman.training.make import Made, input_size
 from elman.training.origin import origin_of
 from elman.training.predict import evaluate, examples_of, predict, read_for
-from elman.training.randomness import borrowed
+from elman.training.randomness import unchanged
 from elman.training.scores import Scores, baseline_scores, calibrate, score
 from elman.training.settings import Job, job_from
 from elman.training.state import TrainingState
@@ -175,7 +174,7 @@ def train_job(
 ) -> Run:
     """:func:`train` for settings that are checked already; random states and threads are left as they were."""
     place.check_out(Path("runs") if out is None else Path(out), new=out is not None)
-    with _undisturbed():
+    with unchanged():
         made = Made.of(job, cells)
         path = place.new_folder(Path(out) if out is not None else None, job)
         with place.held(path):
@@ -218,7 +217,7 @@ def resume(
     """
     path = Path(path)
     place.refuse_no_run(path)
-    with _undisturbed(), place.held(path):
+    with unchanged(), place.held(path):
         job = job_again(path, settings, finish=finish, anyway=anyway)
         made = Made.of(job, cells)
         checkpoints = _checkpoints(made, path)
@@ -230,17 +229,6 @@ def resume(
         if finish:
             end_early(path, state)
         return _complete(made, state, path, checkpoints, listener)
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Leave random generators and torch's threads as they were."""
-    threads = torch.get_num_threads()
-    try:
-        with borrowed():
-            yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _checkpoints(made: Made, path: Path) -> Checkpoints:

@@ -67,3 +67,20 @@ def test_a_study_of_the_other_verb_is_named(work: Path, elman: Callable[..., Any
     said = elman("tune", "--resume", "mine")
     assert said.code == 2
     assert "elman compare --resume mine" in said.err
+
+
+def test_a_search_that_goes_on_says_what_is_there_and_marks_only_what_is_better(
+    work: Path, elman: Callable[..., Any]
+) -> None:
+    pytest.importorskip("optuna", reason="optuna is not installed: pip install 'elman[tune]'")
+    fast = ("--epochs", "2", "--hidden", "4", "--seeds", "1")
+    elman("tune", "reviews.csv", *SIDES, *fast, "--trials", "2")
+    said = elman("tune", "reviews.csv", *SIDES, *fast, "--trials", "5")
+    assert "2 trials are there already; the lowest loss is" in said.err
+    best = float(said.err.partition("the lowest loss is ")[2].split()[0])
+    rows = [line.split() for line in said.err.splitlines() if " loss " in line and line[:3].strip().isdecimal()]
+    assert [row[0] for row in rows] == ["2", "3", "4"]
+    for row in rows:
+        better = float(row[2]) < best
+        assert ("*" in row) == better
+        best = min(best, float(row[2]))

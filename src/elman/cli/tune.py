@@ -12,7 +12,7 @@ from elman.cli import show, studies
 from elman.cli.options import DATA, LESS, LOOP, NET, SAVE, SIDES, with_options
 
 if TYPE_CHECKING:
-    from elman.study.search import Trial
+    from elman.study.search import Known, Trial
     from elman.study.training import Event
     from elman.study.tune import Tuning
 
@@ -79,22 +79,34 @@ class _Watch(studies.Watch):
 
     def __init__(self) -> None:
         super().__init__()
-        self._best, self._checked, self._name = float("inf"), False, "trial 0"
+        self._best, self._checked, self._headed, self._name = float("inf"), False, False, "trial 0"
 
-    def __call__(self, event: Event | Trial) -> None:
-        from elman.study.search import Trial
+    def __call__(self, event: Event | Known | Trial) -> None:
+        from elman.study.search import Known, Trial
         from elman.study.training import Begun, Ended
 
         if isinstance(event, Trial):
             self._trial(event)
+            return
+        if isinstance(event, Known):
+            self._known(event)
             return
         if isinstance(event, (Begun, Ended)) and not self._checked:
             self._checked = True
             show.err.print("The check, on the test part and seeds that no trial has had:")
         super().__call__(event)
 
+    def _known(self, event: Known) -> None:
+        """Trials of an earlier session."""
+        self._best = min((one.loss for one in event.trials if one.complete), default=self._best)
+        count = len(event.trials)
+        self._name = f"trial {count}"
+        trials = f"{count} trials are" if count > 1 else "1 trial is"
+        show.err.print(f"{trials} there already; the lowest loss is {self._best:.4f}")
+
     def _trial(self, one: Trial) -> None:
-        if not one.number:
+        if not self._headed:
+            self._headed = True
             show.err.print("* the best so far   - cut short   (validation loss; trial 0 has the defaults)")
         better = one.complete and one.loss < self._best
         self._best = one.loss if better else self._best

@@ -99,12 +99,15 @@ class Prepared:
     drawn: bool = False
 
 
-def prepare(request: Request) -> Prepared:
-    """Read, split, fit and encode; see :class:`Request`. Raises DataError and InputError with what to mend."""
+def prepare(request: Request, given: Examples | None = None) -> Prepared:
+    """Read, split, fit and encode; see :class:`Request`. Raises DataError and InputError with what to mend.
+
+    Examples that are ``given`` (see :mod:`elman.data.arrays`) stand in place of those of a file; the rest is the same.
+    """
     source, target = parse_source(request.source), parse_target(request.target)
     check_pair(source, target)
     _refuse_idle(request, target)
-    parts = _files(request, source, target)
+    parts = _files(request, source, target) if given is None else (given, None, None)
     main = parts[0]
     if main.choice is None:
         raise TypeError("examples of a table have a choice of columns")
@@ -123,7 +126,7 @@ def prepare(request: Request) -> Prepared:
         made = _per_step(request, parts, source, target)
     _check_parts(request, made)
     made.notes[:0] = main.notes
-    if made.test is None:
+    if made.test is None and not main.untested:
         made.notes.append("there is no test part: the scores are those of the validation part, which chose the epoch")
     return made
 

@@ -29,7 +29,7 @@ from elman.training.settings import Job
 if TYPE_CHECKING:
     import optuna
 
-__all__ = ["Pruned", "Search", "Trial", "storage_of"]
+__all__ = ["Found", "Known", "Pruned", "Search", "Trial", "storage_of"]
 
 _PARTS = 20
 """Parts of a training after each of which a trial is compared with those before it."""
@@ -60,6 +60,17 @@ class Trial:
     epochs: int = 0
     seconds: float = 0.0
     scores: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a search goes on with: the trials that were over before this session."""
+
+    trials: list[Trial]
+
+
+Found = Known | Trial | Started | Step | Epoch
+"""What a search tells."""
 
 
 class Pruned(Exception):  # noqa: N818 - no error, an end
@@ -141,7 +152,7 @@ class Search:
         """All that are over, by number."""
         return [_trial(one) for one in self.study.get_trials(deepcopy=False) if one.state.is_finished()]
 
-    def upto(self, trials: int, listener: Callable[[Trial | Started | Step | Epoch], None]) -> None:
+    def upto(self, trials: int, listener: Callable[[Found], None]) -> None:
         """Go on until there are so many trials, or the time is over.
 
         Raises:
@@ -149,6 +160,8 @@ class Search:
         """
         import optuna
 
+        if before := self.trials:
+            listener(Known(before))
         while True:
             known = self.study.get_trials(deepcopy=False)
             open_ = [one.number for one in known if one.state == optuna.trial.TrialState.RUNNING]
@@ -183,7 +196,7 @@ class Search:
     def _place(self, number: int) -> Path:
         return self.folder / f"{number:04d}"
 
-    def _run(self, trial: optuna.Trial, listener: Callable[[Trial | Started | Step | Epoch], None]) -> None:
+    def _run(self, trial: optuna.Trial, listener: Callable[[Found], None]) -> None:
         """Train a trial to its end, or to where it is cut short, and tell the study."""
         import optuna
 
@@ -228,7 +241,7 @@ class _Watch:
         trial: optuna.Trial,
         folder: Path,
         search: Search,
-        listener: Callable[[Trial | Started | Step | Epoch], None],
+        listener: Callable[[Found], None],
     ) -> None:
         self.trial, self.search, self.listener = trial, search, listener
         losses, self.seconds = _history(folder)

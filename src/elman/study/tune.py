@@ -17,7 +17,7 @@ from elman.data.prepare import Prepared
 from elman.model.folder import write_file
 from elman.study.matters import MANY, explained
 from elman.study.place import Asked, again, folder_of, opened
-from elman.study.search import Search, Trial, storage_of
+from elman.study.search import Known, Search, Trial, storage_of
 from elman.study.space import space_of
 from elman.study.spread import Paired, Spread
 from elman.study.training import Begun, Ended, Event, Outcome, StudyInterrupted, Told, trained
@@ -32,7 +32,7 @@ __all__ = ["Tuning", "again", "folder_of", "tune", "tune_again", "tune_asked", "
 
 RESULT, PICTURE, STUDY_FILE = "tune.json", "tune.svg", "study.db"
 
-Listener = Callable[[Event | Trial], None]
+Listener = Callable[[Event | Known | Trial], None]
 
 
 @dataclass
@@ -122,7 +122,7 @@ def tune(
         seeds: trainings of the defaults and of the best at the end; their seeds are ``seed + 1``, ...
         budget: time for all of it, such as ``"10m"``: the search ends so early that the check has its time.
         out: the folder; None takes ``runs/NAME-tune``.
-        listener: called with Told, and every Trial, Begun, Ended, Started, Step and Epoch.
+        listener: called with Told, Known, and every Trial, Begun, Ended, Started, Step and Epoch.
         settings: any of :class:`~elman.training.settings.Job`'s fields; what is given is not looked for.
 
     Raises:

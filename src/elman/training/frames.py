@@ -24,7 +24,7 @@ from elman.model.kinds.number import LEVELS, NumberOut
 from elman.model.kinds.text import TextIn
 from elman.model.network import SequenceModel
 
-__all__ = ["digits", "frame_of"]
+__all__ = ["digits", "encoded_rows", "frame_of"]
 
 _BATCH = 256
 _SHOWN = [LEVELS.index(level) for level in (0.5, 0.1, 0.9)]
@@ -58,7 +58,7 @@ def digits(out: NumberOut, names: list[str]) -> dict[str, int]:
 
 
 def _labels(model: SequenceModel, ex: Examples, out: LabelOut) -> pl.DataFrame:
-    found = np.concatenate([chances(model, rows).cpu().numpy() for rows in _rows(model, _encoded(model, ex))])
+    found = np.concatenate([chances(model, rows).cpu().numpy() for rows in encoded_rows(model, ex)])
     name = _role(model, "id")
     columns: dict[str, Any] = {
         "id" if name == "label" else name: ex.ids,
@@ -68,7 +68,7 @@ def _labels(model: SequenceModel, ex: Examples, out: LabelOut) -> pl.DataFrame:
 
 
 def _sets(model: SequenceModel, ex: Examples, out: LabelsOut) -> pl.DataFrame:
-    found = np.concatenate([chances(model, rows).cpu().numpy() for rows in _rows(model, _encoded(model, ex))])
+    found = np.concatenate([chances(model, rows).cpu().numpy() for rows in encoded_rows(model, ex)])
     name = _role(model, "id")
     said = ["|".join(c for c, holds in zip(out.classes, row, strict=True) if holds) for row in out.decide(found)]
     columns: dict[str, Any] = {"id" if name == "labels" else name: ex.ids, "labels": said}
@@ -96,7 +96,7 @@ def _numbers(model: SequenceModel, ex: Examples, out: NumberOut) -> pl.DataFrame
         every = _stepwise(model, ex, lambda rows: next_quantiles(model, rows)[0])
         found = np.stack([one[-1] for one in every])[:, None]
     else:
-        found = np.concatenate([quantiles(model, rows).cpu().numpy() for rows in _rows(model, _encoded(model, ex))])
+        found = np.concatenate([quantiles(model, rows).cpu().numpy() for rows in encoded_rows(model, ex)])
     columns: dict[str, Any] = {_role(model, "id"): np.repeat(ex.ids, out.horizon).tolist()}
     if parse_target(model.config.target).kind in ("future", "next"):
         columns = _heads(model, ex, out.horizon)
@@ -148,12 +148,9 @@ def _every_step(model: SequenceModel, ex: Examples) -> dict[str, Any]:
 # Encoding -----------------------------------------------------------------------------------------------------
 
 
-def _encoded(model: SequenceModel, ex: Examples) -> list[Tensor]:
-    return [_history(model, raw, k, ex) for k, raw in enumerate(ex.inputs)]
-
-
-def _rows(model: SequenceModel, inputs: list[Tensor]) -> Iterator[Ragged]:
-    """Encoded sequences, some at once, where the model is."""
+def encoded_rows(model: SequenceModel, ex: Examples) -> Iterator[Ragged]:
+    """What a model reads of every example, some at once, where the model is; of a history only what it needs."""
+    inputs = [_history(model, raw, k, ex) for k, raw in enumerate(ex.inputs)]
     device = next(model.parameters()).device
     for start in range(0, len(inputs), _BATCH):
         rows = Ragged.from_list(inputs[start : start + _BATCH])
@@ -162,7 +159,7 @@ def _rows(model: SequenceModel, inputs: list[Tensor]) -> Iterator[Ragged]:
 
 def _stepwise(model: SequenceModel, ex: Examples, say: Callable[[Ragged], Tensor]) -> Iterator[np.ndarray]:
     """What is said of every step, ``[T, *]`` of each sequence."""
-    for rows in _rows(model, _encoded(model, ex)):
+    for rows in encoded_rows(model, ex):
         yield from (one.cpu().numpy() for one in rows.with_values(say(rows)).to_list())
 
 

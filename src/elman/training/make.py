@@ -10,6 +10,7 @@ from elman.core.errors import ElmanError, InputError
 from elman.core.plan import Plan, plan
 from elman.data.batch import ExampleSet, PieceSet, WindowSet
 from elman.data.prepare import Prepared, Request, prepare
+from elman.data.roles import Examples
 from elman.model.embed import Embed
 from elman.model.file import serialise
 from elman.model.kinds.joined import JoinedIn
@@ -46,13 +47,16 @@ class Made:
     test: RateTest | None = None
 
     @classmethod
-    def of(cls, job: Job, cells: Cells | None) -> Made:
-        """Read the data and build the network; a function of the settings and the data alone."""
+    def of(cls, job: Job, cells: Cells | None, given: Examples | None = None) -> Made:
+        """Read the data and build the network; a function of the settings and the data alone.
+
+        Examples that are ``given`` stand in place of the job's files.
+        """
         Every.parse(job.save_every)
         device = check_device(job.device)
         if job.threads:
             torch.set_num_threads(job.threads)
-        data = data_of(job)
+        data = data_of(job, given)
         if job.metric:
             check_metric(job.metric, data.output, data.target.kind)
         loop = choose_loop(job, data)
@@ -70,14 +74,14 @@ class Made:
         return cls(job, data, model, loop, _plan(model, data, loop, notes), notes, test)
 
 
-def data_of(job: Job) -> Prepared:
-    """The data of a job: read, split and encoded.
+def data_of(job: Job, given: Examples | None = None) -> Prepared:
+    """The data of a job, or examples given in their place: read, split and encoded.
 
     Raises:
         InputError: as :func:`~elman.data.prepare.prepare`; or ``split_seed`` where nothing is drawn at random.
     """
     wanted = {name: getattr(job, name) for name in Request.__dataclass_fields__}
-    data = prepare(Request(**{**wanted, "seed": job.seed if job.split_seed is None else job.split_seed}))
+    data = prepare(Request(**{**wanted, "seed": job.seed if job.split_seed is None else job.split_seed}), given)
     if job.split_seed is not None and not data.drawn:
         raise InputError(
             f"--split-seed {job.split_seed}: nothing is drawn at random here, for the parts are given by a column, by "
