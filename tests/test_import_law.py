@@ -24,7 +24,7 @@ LIMIT = 400
 FRONT = ("__init__", "run", "report", "record", "online")
 """The front door in Python: what ``import elman`` gives, spread over root modules."""
 FRONT_MAY = (
-    *("core", "model", "data", "insight", "training", "study", "pictures", "live", "export", "native_info"),
+    *("core", "model", "data", "insight", "training", "pictures", "live", "export", "native_info"),
     *FRONT,
 )
 EVERYTHING = ("*",)
@@ -38,7 +38,7 @@ LAW: dict[str, tuple[str, ...]] = {
     "export": ("core", "model", "export"),
     "bench": ("core", "live", "bench"),
     "training": ("core", "model", "data", "insight", "training"),
-    "study": ("core", "model", "data", "insight", "training", "pictures", "study"),
+    "study": ("core", "model", "data", "insight", "training", "pictures", "run", "report", "__init__", "study"),
     "native_info": ("_native",),
     "sklearn": ("core", "model", "data", "training", "sklearn"),
     **dict.fromkeys(FRONT, FRONT_MAY),
