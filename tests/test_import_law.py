@@ -217,6 +217,18 @@ def test_import_elman_is_light() -> None:
     assert loaded == ""
 
 
+def test_a_training_does_without_the_compiler_of_torch(tmp_path: Path) -> None:
+    """torch's optimisers load it to tell it to leave them alone, and sympy with it, before the first step: 5 s."""
+    (tmp_path / "a.txt").write_text("so it goes and so it went. " * 40)
+    code = f"""
+    import sys, elman
+    elman.train({str(tmp_path / "a.txt")!r}, "text.char", "next", out={str(tmp_path / "o")!r},
+                epochs=2, hidden=4, save_every="1")
+    print(*[name for name in ("torch._dynamo", "sympy") if name in sys.modules])
+    """
+    assert run_python(textwrap.dedent(code)) == ""
+
+
 # ------------------------------------------------------------------ the checker bites
 
 
