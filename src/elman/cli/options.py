@@ -65,7 +65,7 @@ LOOP: Table = {
     "seed": _option(int, "Of split, weights, order and masks (0)."),
     "split_seed": _option(int, "Of a split drawn at random, that alone (as --seed)."),
     "device": _option(str, "cpu or cuda (cpu)."),
-    "threads": _option(int, "Threads of torch."),
+    "threads": _option(int, "Threads of torch (1 where batches are small)."),
 }
 """The loop over the data."""
 

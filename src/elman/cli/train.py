@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -110,9 +112,19 @@ def train(
     sides = parse_source(job.source), parse_target(job.target)
     mark = " (experimental: no score on record)" if experimental(*sides) else ""
     show.err.print(f"{Path(job.file).name}: {job.source} -> {job.target}{mark}")
+    if show.err.is_terminal and job.threads is None:
+        show.notes(_crowd())
     with stoppable(), show.Watch() as watch:
         run = train_job(job, out=out, listener=watch)
     conclude(run, job.file, job.model_dump(exclude_defaults=True))
+
+
+def _crowd() -> list[str]:
+    """A hint where other programs keep the cores busy: threads that wait for each other then take many times as long."""
+    load, cores = (os.getloadavg()[0] if sys.platform != "win32" else 0.0), os.cpu_count() or 1
+    if load < cores:
+        return []
+    return [f"other programs are busy here (load {load:.1f} on {cores} cores); --threads 1 may be much faster"]
 
 
 def _resume(run: str, given: dict[str, Any], others: dict[str, str | None], *, finish: bool, anyway: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 
 from elman.core.errors import ElmanError, InputError
 from elman.core.plan import Plan, plan
@@ -57,14 +58,14 @@ class Made:
         if job.tensorboard:
             check_board()
         device = check_device(job.device)
-        if job.threads:
-            torch.set_num_threads(job.threads)
         data = data_of(job, given)
         if job.metric:
             check_metric(job.metric, data.output, data.target.kind)
         loop = choose_loop(job, data)
         seed_all(job.seed)
         model = SequenceModel(_config(job, data), cells)
+        threads = job.threads or (1 if _small(model, data, loop) else torch.get_num_threads())
+        torch.set_num_threads(threads)
         serialise(model)
         warm_start(model, data.train, data.valid)
         model.to(device)
@@ -160,6 +161,22 @@ def _plan(model: SequenceModel, data: Prepared, loop: LoopSettings, notes: list[
     except (ElmanError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError) as error:
         notes.append(f"there is no plan of the engines: {error}")
         return None
+
+
+SMALL = 5e7
+"""Multiply-adds of a batch on its way forward, up to which one thread is taken. Measured on two cores: a second one
+gains at most a fifth there, and where other programs want a core too, threads that wait for each other make it 25 times
+slower. It is a rule of sizes, not of the moment: a thread more may change the last digits."""
+
+
+def _small(model: SequenceModel, data: Prepared, loop: LoopSettings) -> bool:
+    """Whether a batch is so small that more threads would mostly wait for each other."""
+    rows = 1 if data.train.carries else loop.batch
+    first = next(iter(data.train.in_order(rows)))
+    read = int(first.ragged.lengths.sum()) * loop.batch // rows
+    parts = (part for part in model.trunk.modules() if not isinstance(part, nn.Embedding))
+    weights = sum(one.numel() for part in parts for one in part.parameters(recurse=False) if one.dim() > 1)
+    return read * weights < SMALL
 
 
 def input_size(model: SequenceModel) -> int | None:

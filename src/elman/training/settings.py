@@ -53,7 +53,7 @@ class Job(Schema):
             several seeds learn from and are scored on the same parts; None takes ``seed``.
         score_on: the part that the final scores are of: ``test`` (None), or ``valid``, which leaves the test part
             unseen while settings are still being chosen.
-        device: ``cpu`` or ``cuda``. threads: of torch; None leaves them as they are.
+        device: ``cpu`` or ``cuda``. threads: of torch; None takes one where batches are small.
         save_every: how often the training is saved, to go on from if it is broken off: ``500`` (steps), ``30s``,
             ``5m``, or ``never`` but when it is stopped. By the clock it takes 2 % of the time at the most.
         tensorboard: leave event files for TensorBoard too; needs the extra ``tensorboard``.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from elman.data.prepare import Prepared
 from elman.model.grammar import parse_source, parse_target
 from elman.model.kinds.number import NumberOut
 from elman.model.kinds.series import SeriesIn
+from elman.run import train_job
 from elman.training.defaults import choose_loop
 from elman.training.settings import Job
 
@@ -62,3 +64,26 @@ def test_patience_is_a_quarter_of_the_epochs_asked_for(
 ) -> None:
     made = _loop("series", "next", 27 * 32, epochs=epochs, patience=patience)
     assert (made.epochs, made.patience) == expected
+
+
+# Threads ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("small", "given", "taken"), [(5e7, None, 1), (5e7, 2, 2), (0.0, None, 2)], ids=["small", "told", "large"]
+)
+def test_small_batches_take_one_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small: float, given: int | None, taken: int
+) -> None:
+    """Threads of small batches mostly wait for each other: on a busy machine many times as long as they work."""
+    (tmp_path / "a.txt").write_text("so it goes and so it went. " * 20)
+    monkeypatch.setattr("elman.training.make.SMALL", small)
+    before, seen = torch.get_num_threads(), set()
+    torch.set_num_threads(2)
+    try:
+        job = Job(file=str(tmp_path / "a.txt"), source="text.char", target="next", epochs=1, hidden=4, threads=given)
+        train_job(job, out=tmp_path / "o", listener=lambda _: seen.add(torch.get_num_threads()))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert seen == {taken}
