@@ -1,0 +1,247 @@
+"""Vanishing and exploding gradients, measured on the adding problem (Hochreiter & Schmidhuber 1997).
+
+    python bench/adding.py rates --out lines.jsonl      every learning rate of every cell at T = 100
+    python bench/adding.py all --out lines.jsonl        T = 100 to 600 at each cell's best rate, without clipping and with
+    python bench/adding.py sgd --out lines.jsonl        T = 100 with plain gradient descent, three rates
+    python bench/adding.py table lines.jsonl            the tables, as Markdown
+    python bench/adding.py picture lines.jsonl --steps 200 --to docs/pictures
+
+A sequence has T steps of two numbers: one uniform in [0, 1], and a mark that is 1 at two steps (one in each half) and 0
+elsewhere. The answer, asked for after the last step, is the sum of the two marked numbers. Who always answers 1 has a
+mean squared error of 1/6. A line is appended for every finished training; what is there is not done again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import math
+import statistics
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+import elman
+from elman.pictures import learning_curves
+from elman.training.health import profile, reach
+
+LENGTHS = (100, 200, 400, 600)
+RATES = {"adam": (1e-3, 3e-3, 1e-2), "sgd": (1e-2, 1e-1, 1.0)}
+BASELINE = 1 / 6
+HIDDEN, BATCH, STEPS, LOOK = 64, 20, 3000, 100
+SOLVED, STOP = 0.01, 0.001
+"""A validation error below SOLVED is a solution; below STOP the training ends."""
+FLOOR = -20.0
+"""The picture shows gradients down to 1e-20 of the largest."""
+
+
+def _irnn(hidden: int) -> nn.Module:
+    """Le, Jaitly & Hinton 2015: recurrent weights the identity, biases 0, input weights of deviation 0.001."""
+    rnn = elman.RNN(2, hidden, nonlinearity="relu")
+    elman.init.identity_(rnn)
+    nn.init.normal_(rnn.get_parameter("weight_ih_l0"), std=0.001)
+    return rnn
+
+
+def _orthogonal(hidden: int) -> nn.Module:
+    rnn = elman.RNN(2, hidden)
+    elman.init.orthogonal_(rnn)
+    return rnn
+
+
+def _lstm(hidden: int) -> nn.Module:
+    lstm = elman.LSTM(2, hidden)
+    elman.init.forget_bias_(lstm, 1.0)
+    return lstm
+
+
+CELLS: dict[str, Callable[[int], nn.Module]] = {
+    "tanh": lambda hidden: elman.RNN(2, hidden),
+    "tanh, orthogonal": _orthogonal,
+    "ReLU": lambda hidden: elman.RNN(2, hidden, nonlinearity="relu"),
+    "IRNN": _irnn,
+    "LSTM": _lstm,
+    "GRU": lambda hidden: elman.GRU(2, hidden),
+}
+"""Where nothing is said of the recurrent weights they are uniform in ±1/sqrt(H), the usual start."""
+
+
+class Job(NamedTuple):
+    """What tells one training from another; ``clip`` 0 is none, ``seed`` -1 the one rates are chosen with."""
+
+    cell: str
+    T: int
+    optimiser: str
+    rate: float
+    clip: float
+    seed: int
+
+
+class Size(NamedTuple):
+    """How large a training is; the lines of a table all have the same."""
+
+    hidden: int = HIDDEN
+    batch: int = BATCH
+    steps: int = STEPS
+    rows: int = 256
+
+
+def adding(steps: int, rows: int, source: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Rows of the adding problem: input ``(T, B, 2)``, answers ``(B,)``."""
+    half = steps // 2
+    numbers = torch.rand(steps, rows, generator=source)
+    first = torch.randint(0, half, (rows,), generator=source)
+    second = torch.randint(half, steps, (rows,), generator=source)
+    marks = torch.zeros(steps, rows)
+    every = torch.arange(rows)
+    marks[first, every] = marks[second, every] = 1
+    return torch.stack((numbers, marks), -1), numbers[first, every] + numbers[second, every]
+
+
+class Adder(nn.Module):
+    """A recurrent layer, and a linear answer from its last output."""
+
+    def __init__(self, cell: str, hidden: int) -> None:
+        super().__init__()
+        self.layer = CELLS[cell](hidden)
+        self.answer = nn.Linear(hidden, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        answer: Tensor = self.answer(self.layer(x)[0][-1])[:, 0]
+        return answer
+
+
+def error(model: Adder, x: Tensor, y: Tensor) -> float:
+    with torch.no_grad():
+        return float(nn.functional.mse_loss(model(x), y))
+
+
+def flow(model: Adder, x: Tensor, y: Tensor) -> dict[str, Any]:
+    """How the gradient of the loss fades on its way back; in float64, where nothing underflows on the way."""
+    exact = copy.deepcopy(model).double()
+    values = x.double().requires_grad_()
+    (gradient,) = torch.autograd.grad(nn.functional.mse_loss(exact(values), y.double()), values)
+    rows = elman.Ragged(values.detach())
+    sizes = profile(rows, gradient)
+    at = sorted({round(k) for k in np.linspace(0, len(sizes) - 1, 100)})
+    logs = [round(math.log10(max(float(sizes[k]), 1e-300)), 2) for k in at]
+    return {"reach": reach(rows, gradient), "back": at, "log10": logs}
+
+
+def train(job: Job, size: Size) -> dict[str, Any]:
+    """One training, from a fresh model to its line."""
+    began = time.monotonic()
+    # Validation and test are the same for all; a training's own stream depends on its seed alone.
+    valid = adding(job.T, size.rows, torch.Generator().manual_seed(1_000_001))
+    test = adding(job.T, 4 * size.rows, torch.Generator().manual_seed(1_000_002))
+    stream = torch.Generator().manual_seed(1_000_003 + job.seed)
+    torch.manual_seed(job.seed)
+    model = Adder(job.cell, size.hidden)
+    weights = list(model.parameters())
+    optimiser = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[job.optimiser](weights, lr=job.rate)
+    line: dict[str, Any] = {**job._asdict(), "hidden": size.hidden, "batch": size.batch, "limit": size.steps}
+    line |= {"begin": flow(model, *valid), "solved": None, "diverged": False}
+    norms: list[float] = []
+    curve: list[float] = []
+    for step in range(1, size.steps + 1):
+        x, y = adding(job.T, size.batch, stream)
+        optimiser.zero_grad()
+        nn.functional.mse_loss(model(x), y).backward()
+        norms.append(float(nn.utils.clip_grad_norm_(weights, job.clip or math.inf)))
+        if not math.isfinite(norms[-1]):
+            line["diverged"] = True
+            break
+        optimiser.step()
+        if step % LOOK == 0 or step == size.steps:
+            curve.append(error(model, *valid))
+            if curve[-1] < SOLVED and line["solved"] is None:
+                line["solved"] = step
+            if curve[-1] < STOP:
+                break
+    finite = [norm for norm in norms if math.isfinite(norm)]
+    line |= {"steps": len(norms), "above": sum(norm > 1 for norm in finite) / len(norms), "largest": max(finite, default=0)}
+    line |= {"valid": [round(value, 5) for value in curve], "test": error(model, *test)}
+    line["end"] = None if line["diverged"] else flow(model, *valid)
+    return {**line, "seconds": round(time.monotonic() - began, 1)}
+
+
+def lines_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def _job(line: dict[str, Any]) -> Job:
+    return Job(*(line[name] for name in Job._fields))
+
+
+def work(jobs: Iterable[Job], out: Path, size: Size) -> None:
+    """Do what is not done yet, and append its lines."""
+    there = {_job(line) for line in lines_of(out)}
+    for job in jobs:
+        if job in there:
+            continue
+        line = train(job, size)
+        with out.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+        shown = {name: line[name] for name in ("solved", "diverged", "steps", "test", "above", "largest", "seconds")}
+        print(*job, shown, flush=True)
+
+
+def rate_jobs() -> list[Job]:
+    return [Job(cell, 100, "adam", rate, 1.0, -1) for cell in CELLS for rate in RATES["adam"]]
+
+
+def best_rate(lines: list[dict[str, Any]], cell: str) -> float:
+    """The rate with which validation was solved soonest, or where none was, with the smallest error at the end."""
+    mine = [line for line in lines if line["cell"] == cell and line["seed"] == -1]
+    if not mine:
+        raise SystemExit(f"no rates of {cell} in the file; first: python bench/adding.py rates --out FILE")
+
+    def order(line: dict[str, Any]) -> tuple[float, float]:
+        return line["solved"] or math.inf, math.inf if line["diverged"] else line["valid"][-1]
+
+    return float(min(mine, key=order)["rate"])
+
+
+def main_jobs(lines: list[dict[str, Any]], seeds: int, lengths: Iterable[int] = LENGTHS) -> list[Job]:
+    """In the order in which they are worth having: short before long, the first seed of all before the second."""
+    best = {cell: best_rate(lines, cell) for cell in CELLS}
+    return [
+        Job(cell, length, "adam", best[cell], clip, seed)
+        for seed in range(seeds)
+        for length in lengths
+        for clip in (0.0, 1.0)
+        for cell in CELLS
+    ]
+
+
+def sgd_jobs() -> list[Job]:
+    return [Job(cell, 100, "sgd", rate, clip, 0) for rate in RATES["sgd"] for clip in (0.0, 1.0) for cell in CELLS]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    doing = {name: verbs.add_parser(name) for name in ("rates", "all", "sgd")}
+    for verb in doing.values():
+        verb.add_argument("--out", type=Path, required=True)
+    doing["all"].add_argument("--seeds", type=int, default=2)
+    doing["all"].add_argument("--lengths", type=int, nargs="+", default=LENGTHS)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    if given.verb == "rates":
+        jobs = rate_jobs()
+    elif given.verb == "sgd":
+        jobs = sgd_jobs()
+    else:
+        jobs = main_jobs(lines_of(given.out), given.seeds, given.lengths)
+    work(jobs, given.out, Size())
+
+
+if __name__ == "__main__":
+    main()
