@@ -2,7 +2,8 @@
 
     python bench/adding.py rates --out lines.jsonl      every learning rate of every cell at T = 100
     python bench/adding.py all --out lines.jsonl        T = 100 to 600 at each cell's best rate, without clipping and with
-    python bench/adding.py sgd --out lines.jsonl        T = 100 with plain gradient descent, three rates
+    python bench/adding.py sgd --out lines.jsonl        T = 100 with plain gradient descent, two rates
+    python bench/adding.py long --out lines.jsonl       T = 100, the cells without gates, 10,000 steps in place of 3,000
     python bench/adding.py table lines.jsonl            the tables, as Markdown
     python bench/adding.py picture lines.jsonl --steps 200 --to docs/pictures
 
@@ -32,9 +33,9 @@ from elman.pictures import learning_curves
 from elman.training.health import profile, reach
 
 LENGTHS = (100, 200, 400, 600)
-RATES = {"adam": (1e-3, 3e-3, 1e-2), "sgd": (1e-2, 1e-1, 1.0)}
+RATES = {"adam": (3e-4, 1e-3, 3e-3, 1e-2), "sgd": (1e-2, 1e-1)}
 BASELINE = 1 / 6
-HIDDEN, BATCH, STEPS, LOOK = 64, 20, 3000, 100
+HIDDEN, BATCH, STEPS, LONG, LOOK = 64, 20, 3000, 10_000, 100
 SOLVED, STOP = 0.01, 0.001
 """A validation error below SOLVED is a solution; below STOP the training ends."""
 FLOOR = -20.0
@@ -73,7 +74,7 @@ CELLS: dict[str, Callable[[int], nn.Module]] = {
 
 
 class Job(NamedTuple):
-    """What tells one training from another; ``clip`` 0 is none, ``seed`` -1 the one rates are chosen with."""
+    """What tells one training from another; ``clip`` 0 is none, ``seed`` -1 the one rates are chosen with, ``limit`` in steps."""
 
     cell: str
     T: int
@@ -81,6 +82,7 @@ class Job(NamedTuple):
     rate: float
     clip: float
     seed: int
+    limit: int = STEPS
 
 
 class Size(NamedTuple):
@@ -88,7 +90,6 @@ class Size(NamedTuple):
 
     hidden: int = HIDDEN
     batch: int = BATCH
-    steps: int = STEPS
     rows: int = 256
 
 
@@ -145,11 +146,11 @@ def train(job: Job, size: Size) -> dict[str, Any]:
     model = Adder(job.cell, size.hidden)
     weights = list(model.parameters())
     optimiser = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[job.optimiser](weights, lr=job.rate)
-    line: dict[str, Any] = {**job._asdict(), "hidden": size.hidden, "batch": size.batch, "limit": size.steps}
+    line: dict[str, Any] = {**job._asdict(), "hidden": size.hidden, "batch": size.batch}
     line |= {"begin": flow(model, *valid), "solved": None, "diverged": False}
     norms: list[float] = []
     curve: list[float] = []
-    for step in range(1, size.steps + 1):
+    for step in range(1, job.limit + 1):
         x, y = adding(job.T, size.batch, stream)
         optimiser.zero_grad()
         nn.functional.mse_loss(model(x), y).backward()
@@ -158,14 +159,18 @@ def train(job: Job, size: Size) -> dict[str, Any]:
             line["diverged"] = True
             break
         optimiser.step()
-        if step % LOOK == 0 or step == size.steps:
+        if step % LOOK == 0 or step == job.limit:
             curve.append(error(model, *valid))
             if curve[-1] < SOLVED and line["solved"] is None:
                 line["solved"] = step
             if curve[-1] < STOP:
                 break
     finite = [norm for norm in norms if math.isfinite(norm)]
-    line |= {"steps": len(norms), "above": sum(norm > 1 for norm in finite) / len(norms), "largest": max(finite, default=0)}
+    line |= {
+        "steps": len(norms),
+        "above": sum(norm > 1 for norm in finite) / len(norms),
+        "largest": max(finite, default=0),
+    }
     line |= {"valid": [round(value, 5) for value in curve], "test": error(model, *test)}
     line["end"] = None if line["diverged"] else flow(model, *valid)
     return {**line, "seconds": round(time.monotonic() - began, 1)}
@@ -197,13 +202,14 @@ def rate_jobs() -> list[Job]:
 
 
 def best_rate(lines: list[dict[str, Any]], cell: str) -> float:
-    """The rate with which validation was solved soonest, or where none was, with the smallest error at the end."""
+    """The rate with which validation was solved soonest, or where none was, with the smallest error in the last third."""
     mine = [line for line in lines if line["cell"] == cell and line["seed"] == -1]
     if not mine:
         raise SystemExit(f"no rates of {cell} in the file; first: python bench/adding.py rates --out FILE")
 
     def order(line: dict[str, Any]) -> tuple[float, float]:
-        return line["solved"] or math.inf, math.inf if line["diverged"] else line["valid"][-1]
+        last = line["valid"][-(len(line["valid"]) // 3 + 1) :]
+        return line["solved"] or math.inf, math.inf if line["diverged"] else statistics.mean(last)
 
     return float(min(mine, key=order)["rate"])
 
@@ -220,27 +226,112 @@ def main_jobs(lines: list[dict[str, Any]], seeds: int, lengths: Iterable[int] = 
     ]
 
 
+def long_jobs(lines: list[dict[str, Any]]) -> list[Job]:
+    """What is not learnt in 3,000 steps may be in more; a step without gates takes a third of an LSTM's time."""
+    ungated = [cell for cell in CELLS if cell not in ("LSTM", "GRU")]
+    return [Job(cell, 100, "adam", best_rate(lines, cell), 1.0, 0, LONG) for cell in ungated]
+
+
 def sgd_jobs() -> list[Job]:
     return [Job(cell, 100, "sgd", rate, clip, 0) for rate in RATES["sgd"] for clip in (0.0, 1.0) for cell in CELLS]
+
+
+def _power(value: float) -> str:
+    """A gradient's norm in a table: 0.31, 12, 3.4e+05."""
+    return f"{value:.2g}" if value < 1000 else f"{value:.1e}"
+
+
+def _rows(lines: list[dict[str, Any]], keys: tuple[str, ...]) -> list[str]:
+    """A row for all seeds of the same job; of several, each seed's figure."""
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for line in sorted(lines, key=lambda line: line["seed"]):
+        groups.setdefault(tuple(line[key] for key in keys), []).append(line)
+    order = list(CELLS)
+    found = []
+    for key in sorted(groups, key=lambda key: [order.index(part) if part in order else part for part in key]):
+        mine = groups[key]
+        tests = ", ".join("diverged" if line["diverged"] else f"{line['test']:.4f}" for line in mine)
+        solved = ", ".join(str(line["solved"] or f"not in {line['steps']}") for line in mine)
+        above = f"{statistics.mean(line['above'] for line in mine):.0%}"
+        largest = _power(max(line["largest"] for line in mine))
+        begin, end = ("/".join(str(line[at]["reach"] if line[at] else "–") for line in mine) for at in ("begin", "end"))
+        names = [("none" if part == 0 else f"{part:g}") if isinstance(part, float) else str(part) for part in key]
+        found.append(f"| {' | '.join(names)} | {tests} | {solved} | {above} | {largest} | {begin} | {end} |")
+    return found
+
+
+def table(lines: list[dict[str, Any]]) -> str:
+    """The tables: T by T with Adam, some of it longer, plain gradient descent, and what the rates were chosen from."""
+    trained = [line for line in lines if line["optimiser"] == "adam" and line["seed"] >= 0]
+    adam, longer = ([x for x in trained if (x["limit"] == LONG) is wanted] for wanted in (False, True))
+    parts = {
+        "Adam, each cell's best rate": (("T", "cell", "rate", "clip"), adam),
+        "The same, longer": (("T", "cell", "rate", "clip"), longer),
+        "Plain gradient descent": (("T", "cell", "rate", "clip"), [x for x in lines if x["optimiser"] == "sgd"]),
+        "The rates": (("cell", "rate"), [x for x in lines if x["seed"] == -1]),
+    }  # fmt: skip
+    text = []
+    for name, (keys, mine) in parts.items():
+        if mine:
+            heads = [*keys, "test MSE", "solved at step", "norm > 1", "largest norm", "reach at first", "at the end"]
+            text += [f"**{name}**", "", f"| {' | '.join(heads)} |", "|" + "---|" * len(heads), *_rows(mine, keys), ""]
+    return "\n".join(text)
+
+
+def picture(lines: list[dict[str, Any]], length: int, clip: float, when: str) -> str:
+    """How large the gradient is, k steps before the end, beside the largest: a line a cell, as SVG."""
+    curves = {}
+    back: list[int] = []
+    for cell in CELLS:
+        wanted = (cell, length, "adam", clip, 0)
+        mine = [x for x in lines if (*_job(x)[:3], *_job(x)[4:6]) == wanted and x["limit"] != LONG]
+        if mine and mine[0][when]:
+            back, logs = mine[0][when]["back"], np.array(mine[0][when]["log10"])
+            relative = logs - logs.max()
+            curves[cell] = np.where(relative < FLOOR, np.nan, relative)
+    if not curves:
+        raise SystemExit(f"no trainings of {length} steps with clip {clip:g} and seed 0 in the file")
+    # What is less is lost in float32 when the steps' shares of a weight's gradient are summed.
+    curves["rounding"] = np.full(len(back), math.log10(torch.finfo(torch.float32).eps))
+    name = {"begin": "before training", "end": "after training"}[when]
+    return learning_curves(
+        back, curves, title=f"The gradient on its way back through {length} steps, {name}",
+        subtitle="|dL/dx| summed over 256 sequences, beside its largest; what is below 1e-20 is not drawn",
+        x_label="steps before the end", y_label="log10 of the share",
+    )  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(dest="verb", required=True)
-    doing = {name: verbs.add_parser(name) for name in ("rates", "all", "sgd")}
+    doing = {name: verbs.add_parser(name) for name in ("rates", "all", "sgd", "long")}
     for verb in doing.values():
         verb.add_argument("--out", type=Path, required=True)
     doing["all"].add_argument("--seeds", type=int, default=2)
     doing["all"].add_argument("--lengths", type=int, nargs="+", default=LENGTHS)
+    telling = {name: verbs.add_parser(name) for name in ("table", "picture")}
+    for verb in telling.values():
+        verb.add_argument("file", type=Path)
+    telling["picture"].add_argument("--steps", type=int, default=200)
+    telling["picture"].add_argument("--clip", type=float, default=1.0)
+    telling["picture"].add_argument("--to", type=Path, required=True)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    if given.verb == "rates":
-        jobs = rate_jobs()
+    if given.verb == "table":
+        print(table(lines_of(given.file)))
+    elif given.verb == "picture":
+        given.to.mkdir(parents=True, exist_ok=True)
+        for when in ("begin", "end"):
+            path = given.to / f"vanishing-{given.steps}-{when}.svg"
+            path.write_text(picture(lines_of(given.file), given.steps, given.clip, when), encoding="utf-8")
+    elif given.verb == "rates":
+        work(rate_jobs(), given.out, Size())
     elif given.verb == "sgd":
-        jobs = sgd_jobs()
+        work(sgd_jobs(), given.out, Size())
+    elif given.verb == "long":
+        work(long_jobs(lines_of(given.out)), given.out, Size())
     else:
-        jobs = main_jobs(lines_of(given.out), given.seeds, given.lengths)
-    work(jobs, given.out, Size())
+        work(main_jobs(lines_of(given.out), given.seeds, given.lengths), given.out, Size())
 
 
 if __name__ == "__main__":
