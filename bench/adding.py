@@ -1,7 +1,7 @@
 """Vanishing and exploding gradients, measured on the adding problem (Hochreiter & Schmidhuber 1997).
 
     python bench/adding.py rates --out lines.jsonl      every learning rate of every cell at T = 100
-    python bench/adding.py all --out lines.jsonl        T = 100 to 600 at each cell's best rate, without clipping and with
+    python bench/adding.py all --out lines.jsonl        T = 100 to 600 at each cell's best rate, clipped and not
     python bench/adding.py sgd --out lines.jsonl        T = 100 with plain gradient descent, two rates
     python bench/adding.py long --out lines.jsonl       T = 100, the cells without gates, 10,000 steps in place of 3,000
     python bench/adding.py table lines.jsonl            the tables, as Markdown
@@ -74,7 +74,10 @@ CELLS: dict[str, Callable[[int], nn.Module]] = {
 
 
 class Job(NamedTuple):
-    """What tells one training from another; ``clip`` 0 is none, ``seed`` -1 the one rates are chosen with, ``limit`` in steps."""
+    """What tells one training from another.
+
+    ``clip`` 0 is none, ``seed`` -1 the one that rates are chosen with, ``limit`` the most steps.
+    """
 
     cell: str
     T: int
@@ -202,14 +205,17 @@ def rate_jobs() -> list[Job]:
 
 
 def best_rate(lines: list[dict[str, Any]], cell: str) -> float:
-    """The rate with which validation was solved soonest, or where none was, with the smallest error in the last third."""
+    """The rate with which validation was solved soonest; where none was, with the smallest median of the last third.
+
+    Of the median, for errors that leap now and then make a mean a matter of chance.
+    """
     mine = [line for line in lines if line["cell"] == cell and line["seed"] == -1]
     if not mine:
         raise SystemExit(f"no rates of {cell} in the file; first: python bench/adding.py rates --out FILE")
 
     def order(line: dict[str, Any]) -> tuple[float, float]:
         last = line["valid"][-(len(line["valid"]) // 3 + 1) :]
-        return line["solved"] or math.inf, math.inf if line["diverged"] else statistics.mean(last)
+        return line["solved"] or math.inf, math.inf if line["diverged"] else statistics.median(last)
 
     return float(min(mine, key=order)["rate"])
 

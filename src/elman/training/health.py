@@ -70,8 +70,8 @@ def profile(rows: Ragged, gradient: Tensor) -> Tensor:
 
         g_k = sum over rows of |dL/dx| at k steps before the row's end
 
-    Returns ``(T,)``. Where g falls by a constant factor a step, the gradient vanishes; where it grows, it explodes. What
-    stands at pads counts for nothing.
+    Returns ``(T,)``. Where g falls by a constant factor a step, the gradient vanishes; where it grows, it explodes.
+    What stands at pads counts for nothing.
 
     Args:
         rows: the input ``(T, B, *)``.

@@ -17,7 +17,8 @@ ROOT = Path(__file__).parents[3]
 @pytest.fixture(scope="module")
 def study() -> ModuleType:
     spec = importlib.util.spec_from_file_location("adding", ROOT / "bench/adding.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -26,8 +27,10 @@ def study() -> ModuleType:
 def test_the_answer_is_the_sum_of_the_marked_numbers(study: ModuleType) -> None:
     x, y = study.adding(13, 4000, torch.Generator().manual_seed(0))
     numbers, marks = x.unbind(-1)
-    assert x.shape == (13, 4000, 2) and y.shape == (4000,)
-    assert bool((marks[:6].sum(0) == 1).all()) and bool((marks[6:].sum(0) == 1).all())
+    assert x.shape == (13, 4000, 2)
+    assert y.shape == (4000,)
+    assert bool((marks[:6].sum(0) == 1).all())
+    assert bool((marks[6:].sum(0) == 1).all())
     torch.testing.assert_close((numbers * marks).sum(0), y)
     assert float(((y - 1) ** 2).mean()) == pytest.approx(study.BASELINE, rel=0.1)
 
@@ -47,7 +50,8 @@ def test_every_cell_starts_as_its_source_says(study: ModuleType) -> None:
 
 def test_a_short_sum_is_learnt_and_a_gradient_fades_at_the_rate_of_its_weights(study: ModuleType) -> None:
     line = study.train(study.Job("GRU", 4, "adam", 1e-2, 1.0, 0, 400), study.Size(hidden=24, batch=40, rows=100))
-    assert line["solved"] is not None and line["test"] < study.SOLVED < line["valid"][0]
+    assert line["solved"] is not None
+    assert line["test"] < study.SOLVED < line["valid"][0]
     model = study.Adder("IRNN", 8)
     with torch.no_grad():
         model.layer.weight_hh_l0.mul_(0.5)
@@ -62,8 +66,12 @@ def test_a_short_sum_is_learnt_and_a_gradient_fades_at_the_rate_of_its_weights(s
 def test_clipping_counts_and_acts_and_a_divergence_ends_the_training(study: ModuleType) -> None:
     size = study.Size(hidden=8, batch=4, rows=8)
     free, cut = (study.train(study.Job("IRNN", 40, "sgd", 1e3, clip, 0, 60), size) for clip in (0.0, 1e-6))
-    assert free["diverged"] and free["end"] is None and free["steps"] < 60
-    assert not cut["diverged"] and cut["steps"] == 60 and cut["largest"] > 1e-6
+    assert free["diverged"]
+    assert free["end"] is None
+    assert free["steps"] < 60
+    assert not cut["diverged"]
+    assert cut["steps"] == 60
+    assert cut["largest"] > 1e-6
 
 
 def test_lines_are_appended_once_and_become_tables_and_pictures(study: ModuleType, tmp_path: Path) -> None:
@@ -79,10 +87,11 @@ def test_lines_are_appended_once_and_become_tables_and_pictures(study: ModuleTyp
     lines = study.lines_of(out)
     assert len({json.dumps(study._job(line)) for line in lines}) == len(lines) == len(rates) + len(jobs)
     shown = study.table(lines)
-    assert shown.count("\n| 12 |") == len(jobs) and "not in 2" in shown
+    assert shown.count("\n| 12 |") == len(jobs)
+    assert "not in 2" in shown
     for when in ("begin", "end"):
         assert ElementTree.fromstring(study.picture(lines, 12, 1.0, when)).tag.endswith("svg")
     with pytest.raises(SystemExit, match="no trainings of 13 steps"):
         study.picture(lines, 13, 1.0, "end")
-    with pytest.raises(SystemExit, match="first: python bench/adding.py rates"):
+    with pytest.raises(SystemExit, match=r"first: python bench/adding\.py rates"):
         study.main_jobs([], 1)
