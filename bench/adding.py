@@ -3,7 +3,8 @@
     python bench/adding.py rates --out lines.jsonl      every learning rate of every cell at T = 100
     python bench/adding.py all --out lines.jsonl        T = 100 to 600 at each cell's best rate, clipped and not
     python bench/adding.py sgd --out lines.jsonl        T = 100 with plain gradient descent, two rates
-    python bench/adding.py long --out lines.jsonl       T = 100, the cells without gates, 10,000 steps in place of 3,000
+    python bench/adding.py long --out lines.jsonl       10,000 steps in place of 3,000, for what 3,000 did not teach
+    python bench/adding.py starts --out lines.jsonl     the LSTM with other biases at the start, T = 100 to 600
     python bench/adding.py table lines.jsonl            the tables, as Markdown
     python bench/adding.py picture lines.jsonl --steps 200 --to docs/pictures
 
@@ -62,6 +63,13 @@ def _lstm(hidden: int) -> nn.Module:
     return lstm
 
 
+def _chrono(hidden: int, longest: int) -> nn.Module:
+    """Tallec & Ollivier 2018: forget gates that keep for 2 to ``longest`` steps."""
+    lstm = elman.LSTM(2, hidden)
+    elman.init.chrono_(lstm, longest)
+    return lstm
+
+
 CELLS: dict[str, Callable[[int], nn.Module]] = {
     "tanh": lambda hidden: elman.RNN(2, hidden),
     "tanh, orthogonal": _orthogonal,
@@ -71,6 +79,11 @@ CELLS: dict[str, Callable[[int], nn.Module]] = {
     "GRU": lambda hidden: elman.GRU(2, hidden),
 }
 """Where nothing is said of the recurrent weights they are uniform in ±1/sqrt(H), the usual start."""
+STARTS: dict[str, Callable[[int, int], nn.Module]] = {
+    "LSTM, torch's bias": lambda hidden, _: elman.LSTM(2, hidden),
+    "LSTM, chrono": _chrono,
+}
+"""Other starts of the LSTM, which in CELLS has a forget bias of 1; the second argument is T."""
 
 
 class Job(NamedTuple):
@@ -111,9 +124,9 @@ def adding(steps: int, rows: int, source: torch.Generator) -> tuple[Tensor, Tens
 class Adder(nn.Module):
     """A recurrent layer, and a linear answer from its last output."""
 
-    def __init__(self, cell: str, hidden: int) -> None:
+    def __init__(self, cell: str, hidden: int, steps: int) -> None:
         super().__init__()
-        self.layer = CELLS[cell](hidden)
+        self.layer = CELLS[cell](hidden) if cell in CELLS else STARTS[cell](hidden, steps)
         self.answer = nn.Linear(hidden, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -146,7 +159,7 @@ def train(job: Job, size: Size) -> dict[str, Any]:
     test = adding(job.T, 4 * size.rows, torch.Generator().manual_seed(1_000_002))
     stream = torch.Generator().manual_seed(1_000_003 + job.seed)
     torch.manual_seed(job.seed)
-    model = Adder(job.cell, size.hidden)
+    model = Adder(job.cell, size.hidden, job.T)
     weights = list(model.parameters())
     optimiser = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[job.optimiser](weights, lr=job.rate)
     line: dict[str, Any] = {**job._asdict(), "hidden": size.hidden, "batch": size.batch}
@@ -232,10 +245,21 @@ def main_jobs(lines: list[dict[str, Any]], seeds: int, lengths: Iterable[int] = 
     ]
 
 
-def long_jobs(lines: list[dict[str, Any]]) -> list[Job]:
-    """What is not learnt in 3,000 steps may be in more; a step without gates takes a third of an LSTM's time."""
-    ungated = [cell for cell in CELLS if cell not in ("LSTM", "GRU")]
-    return [Job(cell, 100, "adam", best_rate(lines, cell), 1.0, 0, LONG) for cell in ungated]
+def long_jobs(lines: list[dict[str, Any]], seeds: int) -> list[Job]:
+    """What is not learnt in 3,000 steps may be in more: cells without gates up to T = 200, the LSTM above 100."""
+    wanted = [(cell, length) for length in (100, 200) for cell in CELLS if cell not in ("LSTM", "GRU")]
+    wanted += [("LSTM", length) for length in LENGTHS[1:]]
+    return [
+        Job(cell, length, "adam", best_rate(lines, cell), 1.0, seed, LONG)
+        for seed in range(seeds)
+        for cell, length in wanted
+    ]
+
+
+def start_jobs(lines: list[dict[str, Any]], seeds: int) -> list[Job]:
+    """With the LSTM's rate, so that nothing differs but the biases at the start."""
+    rate = best_rate(lines, "LSTM")
+    return [Job(cell, T, "adam", rate, 1.0, seed) for seed in range(seeds) for T in LENGTHS for cell in STARTS]
 
 
 def sgd_jobs() -> list[Job]:
@@ -247,12 +271,17 @@ def _power(value: float) -> str:
     return f"{value:.2g}" if value < 1000 else f"{value:.1e}"
 
 
+def _reach(found: dict[str, Any] | None) -> str:
+    """Of a model that diverged a dash; ``none`` where every gradient is 0, as with ReLU units that no input opens."""
+    return "–" if found is None else str(found["reach"] or "none")
+
+
 def _rows(lines: list[dict[str, Any]], keys: tuple[str, ...]) -> list[str]:
     """A row for all seeds of the same job; of several, each seed's figure."""
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for line in sorted(lines, key=lambda line: line["seed"]):
         groups.setdefault(tuple(line[key] for key in keys), []).append(line)
-    order = list(CELLS)
+    order = [*CELLS, *STARTS]
     found = []
     for key in sorted(groups, key=lambda key: [order.index(part) if part in order else part for part in key]):
         mine = groups[key]
@@ -260,7 +289,7 @@ def _rows(lines: list[dict[str, Any]], keys: tuple[str, ...]) -> list[str]:
         solved = ", ".join(str(line["solved"] or f"not in {line['steps']}") for line in mine)
         above = f"{statistics.mean(line['above'] for line in mine):.0%}"
         largest = _power(max(line["largest"] for line in mine))
-        begin, end = ("/".join(str(line[at]["reach"] if line[at] else "–") for line in mine) for at in ("begin", "end"))
+        begin, end = ("/".join(_reach(line[at]) for line in mine) for at in ("begin", "end"))
         names = [("none" if part == 0 else f"{part:g}") if isinstance(part, float) else str(part) for part in key]
         found.append(f"| {' | '.join(names)} | {tests} | {solved} | {above} | {largest} | {begin} | {end} |")
     return found
@@ -269,10 +298,13 @@ def _rows(lines: list[dict[str, Any]], keys: tuple[str, ...]) -> list[str]:
 def table(lines: list[dict[str, Any]]) -> str:
     """The tables: T by T with Adam, some of it longer, plain gradient descent, and what the rates were chosen from."""
     trained = [line for line in lines if line["optimiser"] == "adam" and line["seed"] >= 0]
-    adam, longer = ([x for x in trained if (x["limit"] == LONG) is wanted] for wanted in (False, True))
+    starts = [x for x in trained if x["cell"] in STARTS or (x["cell"], x["clip"], x["limit"]) == ("LSTM", 1.0, STEPS)]
+    cells = [x for x in trained if x["cell"] in CELLS]
+    adam, longer = ([x for x in cells if (x["limit"] == LONG) is wanted] for wanted in (False, True))
     parts = {
         "Adam, each cell's best rate": (("T", "cell", "rate", "clip"), adam),
         "The same, longer": (("T", "cell", "rate", "clip"), longer),
+        "Starts of the LSTM": (("T", "cell", "rate", "clip"), starts),
         "Plain gradient descent": (("T", "cell", "rate", "clip"), [x for x in lines if x["optimiser"] == "sgd"]),
         "The rates": (("cell", "rate"), [x for x in lines if x["seed"] == -1]),
     }  # fmt: skip
@@ -298,7 +330,7 @@ def picture(lines: list[dict[str, Any]], length: int, clip: float, when: str) ->
     if not curves:
         raise SystemExit(f"no trainings of {length} steps with clip {clip:g} and seed 0 in the file")
     # What is less is lost in float32 when the steps' shares of a weight's gradient are summed.
-    curves["rounding"] = np.full(len(back), math.log10(torch.finfo(torch.float32).eps))
+    curves["lost in float32"] = np.full(len(back), math.log10(torch.finfo(torch.float32).eps))
     name = {"begin": "before training", "end": "after training"}[when]
     return learning_curves(
         back, curves, title=f"The gradient on its way back through {length} steps, {name}",
@@ -307,13 +339,33 @@ def picture(lines: list[dict[str, Any]], length: int, clip: float, when: str) ->
     )  # fmt: skip
 
 
+def learnt(lines: list[dict[str, Any]], length: int, clip: float) -> str:
+    """The validation error over the steps of training: of every cell the longest training there is, as SVG."""
+    curves = {}
+    for cell in CELLS:
+        wanted = (cell, length, "adam", clip, 0)
+        mine = [x for x in lines if (*_job(x)[:3], *_job(x)[4:6]) == wanted]
+        if mine:
+            curves[cell] = max(mine, key=lambda line: line["limit"])["valid"]
+    if not curves:
+        raise SystemExit(f"no trainings of {length} steps with clip {clip:g} and seed 0 in the file")
+    looks = max(len(values) for values in curves.values())
+    padded = {cell: [*values, *[math.nan] * (looks - len(values))] for cell, values in curves.items()}
+    return learning_curves(
+        [LOOK * (k + 1) for k in range(looks)], padded, title=f"Who learns to add two numbers over {length} steps",
+        subtitle=f"a line ends below {STOP:g}, or with its training; who always answers 1 has {BASELINE:.3f}",
+        x_label="steps of training", y_label="mean squared error",
+    )  # fmt: skip
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(dest="verb", required=True)
-    doing = {name: verbs.add_parser(name) for name in ("rates", "all", "sgd", "long")}
+    doing = {name: verbs.add_parser(name) for name in ("rates", "all", "sgd", "long", "starts")}
     for verb in doing.values():
         verb.add_argument("--out", type=Path, required=True)
-    doing["all"].add_argument("--seeds", type=int, default=2)
+    for name in ("all", "long", "starts"):
+        doing[name].add_argument("--seeds", type=int, default=2)
     doing["all"].add_argument("--lengths", type=int, nargs="+", default=LENGTHS)
     telling = {name: verbs.add_parser(name) for name in ("table", "picture")}
     for verb in telling.values():
@@ -330,12 +382,16 @@ def main() -> None:
         for when in ("begin", "end"):
             path = given.to / f"vanishing-{given.steps}-{when}.svg"
             path.write_text(picture(lines_of(given.file), given.steps, given.clip, when), encoding="utf-8")
+        path = given.to / f"vanishing-{given.steps}-learnt.svg"
+        path.write_text(learnt(lines_of(given.file), given.steps, given.clip), encoding="utf-8")
     elif given.verb == "rates":
         work(rate_jobs(), given.out, Size())
     elif given.verb == "sgd":
         work(sgd_jobs(), given.out, Size())
     elif given.verb == "long":
-        work(long_jobs(lines_of(given.out)), given.out, Size())
+        work(long_jobs(lines_of(given.out), given.seeds), given.out, Size())
+    elif given.verb == "starts":
+        work(start_jobs(lines_of(given.out), given.seeds), given.out, Size())
     else:
         work(main_jobs(lines_of(given.out), given.seeds, given.lengths), given.out, Size())
 

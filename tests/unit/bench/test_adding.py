@@ -46,13 +46,18 @@ def test_every_cell_starts_as_its_source_says(study: ModuleType) -> None:
     assert bool(torch.allclose(spectra["IRNN"], torch.ones(32)))
     assert bool(torch.allclose(spectra["tanh, orthogonal"], torch.ones(32), atol=1e-5))
     assert float(spectra["tanh"].median()) < 0.9
+    chrono = study.Adder("LSTM, chrono", 32, 50).layer
+    keeps = (chrono.bias_ih_l0 + chrono.bias_hh_l0)[32:64].detach().exp()
+    assert 1 <= float(keeps.min()) < float(keeps.max()) <= 49
+    plain = study.Adder("LSTM, torch's bias", 32, 50).layer
+    assert float((plain.bias_ih_l0 + plain.bias_hh_l0).detach().abs().max()) < 2 / 32**0.5
 
 
 def test_a_short_sum_is_learnt_and_a_gradient_fades_at_the_rate_of_its_weights(study: ModuleType) -> None:
     line = study.train(study.Job("GRU", 4, "adam", 1e-2, 1.0, 0, 400), study.Size(hidden=24, batch=40, rows=100))
     assert line["solved"] is not None
     assert line["test"] < study.SOLVED < line["valid"][0]
-    model = study.Adder("IRNN", 8)
+    model = study.Adder("IRNN", 8, 30)
     with torch.no_grad():
         model.layer.weight_hh_l0.mul_(0.5)
         model.layer.weight_ih_l0.abs_()
@@ -91,7 +96,41 @@ def test_lines_are_appended_once_and_become_tables_and_pictures(study: ModuleTyp
     assert "not in 2" in shown
     for when in ("begin", "end"):
         assert ElementTree.fromstring(study.picture(lines, 12, 1.0, when)).tag.endswith("svg")
-    with pytest.raises(SystemExit, match="no trainings of 13 steps"):
-        study.picture(lines, 13, 1.0, "end")
+    for draw in (lambda: study.picture(lines, 13, 1.0, "end"), lambda: study.learnt(lines, 13, 1.0)):
+        with pytest.raises(SystemExit, match="no trainings of 13 steps"):
+            draw()
     with pytest.raises(SystemExit, match=r"first: python bench/adding\.py rates"):
         study.main_jobs([], 1)
+
+
+def test_the_longest_training_is_drawn_and_other_starts_stand_beside_the_usual_one(
+    study: ModuleType, tmp_path: Path
+) -> None:
+    out, size = tmp_path / "lines.jsonl", study.Size(hidden=4, batch=3, rows=4)
+    study.work([job._replace(T=12, limit=2) for job in study.rate_jobs()], out, size)
+    lines = study.lines_of(out)
+    assert {(job.cell, job.T) for job in study.long_jobs(lines, 1) if job.T > 200} == {("LSTM", 400), ("LSTM", 600)}
+    assert all(job.limit == study.LONG for job in study.long_jobs(lines, 2))
+    starts = [job for job in study.start_jobs(lines, 1) if job.T == 100]
+    assert {job.cell for job in starts} == set(study.STARTS)
+    assert {job.rate for job in starts} == {study.best_rate(lines, "LSTM")}
+    study.work([job._replace(T=12, limit=2) for job in starts], out, size)
+    shorter, longer = (study.Job("GRU", 12, "adam", 1e-2, 1.0, 0, limit) for limit in (100, 300))
+    study.work([shorter, longer], out, size)
+    shown = study.table(study.lines_of(out))
+    assert "**Starts of the LSTM**" in shown
+    assert shown.count("| 12 | LSTM, ") == len(study.STARTS)
+    drawn = ElementTree.fromstring(study.learnt(study.lines_of(out), 12, 1.0))
+    text = " ".join(drawn.itertext())
+    assert "GRU" in text
+    assert "300" in text
+
+
+def test_units_that_died_have_no_reach(study: ModuleType) -> None:
+    model = study.Adder("IRNN", 8, 20)
+    with torch.no_grad():
+        model.layer.bias_ih_l0.fill_(-100)
+    found = study.flow(model, *study.adding(20, 5, torch.Generator().manual_seed(1)))
+    assert found["reach"] is None
+    assert study._reach(found) == "none"
+    assert study._reach(None) == "–"
