@@ -24,7 +24,7 @@ LIMIT = 400
 FRONT = ("__init__", "run", "report", "record", "online")
 """The front door in Python: what ``import elman`` gives, spread over root modules."""
 FRONT_MAY = (
-    *("core", "model", "data", "insight", "training", "study", "pictures", "live", "export", "native_info"),
+    *("core", "model", "data", "insight", "training", "pictures", "live", "export", "native_info"),
     *FRONT,
 )
 EVERYTHING = ("*",)
@@ -38,7 +38,7 @@ LAW: dict[str, tuple[str, ...]] = {
     "export": ("core", "model", "export"),
     "bench": ("core", "live", "bench"),
     "training": ("core", "model", "data", "insight", "training"),
-    "study": ("core", "model", "data", "insight", "training", "pictures", "study"),
+    "study": ("core", "model", "data", "insight", "training", "pictures", "run", "report", "__init__", "study"),
     "native_info": ("_native",),
     "sklearn": ("core", "model", "data", "training", "sklearn"),
     **dict.fromkeys(FRONT, FRONT_MAY),
@@ -215,6 +215,18 @@ def test_import_elman_is_light() -> None:
     heavy = ("polars", "typer", "rich", "matplotlib", "sklearn")
     loaded = run_python(f"import sys, elman; print(*[name for name in {heavy} if name in sys.modules])")
     assert loaded == ""
+
+
+def test_a_training_does_without_the_compiler_of_torch(tmp_path: Path) -> None:
+    """torch's optimisers load it to tell it to leave them alone, and sympy with it, before the first step: 5 s."""
+    (tmp_path / "a.txt").write_text("so it goes and so it went. " * 40)
+    code = f"""
+    import sys, elman
+    elman.train({str(tmp_path / "a.txt")!r}, "text.char", "next", out={str(tmp_path / "o")!r},
+                epochs=2, hidden=4, save_every="1")
+    print(*[name for name in ("torch._dynamo", "sympy") if name in sys.modules])
+    """
+    assert run_python(textwrap.dedent(code)) == ""
 
 
 # ------------------------------------------------------------------ the checker bites

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from elman.data.checkup.examine import examine
     from elman.live.session import Session
     from elman.run import Run, load, resume, train
+    from elman.study.compare import compare
+    from elman.study.tune import tune
     from elman.training.interrupt import Interrupted
 
 __version__ = "0.1.0"
@@ -64,13 +66,27 @@ _LATER = {
     "Interrupted": "elman.training.interrupt",
     "Run": "elman.run",
     "Session": "elman.live.session",
+    "compare": "elman.study.compare",
     "examine": "elman.data.checkup.examine",
     "load": "elman.run",
     "resume": "elman.run",
     "train": "elman.run",
+    "tune": "elman.study.tune",
 }
 
-__all__ = [*_CORE, "Interrupted", "Run", "Session", "__version__", "examine", "load", "resume", "train"]
+__all__ = [
+    *_CORE,
+    "Interrupted",
+    "Run",
+    "Session",
+    "__version__",
+    "compare",
+    "examine",
+    "load",
+    "resume",
+    "train",
+    "tune",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -43,6 +43,8 @@ def write_record(run: Run, made: Made, found: Mistakes) -> None:
         "best_epoch": history.best.epoch,
         "epochs": len(history.epochs),
         "seconds": history.seconds,
+        "valid_loss": history.best.valid_loss,
+        "weights": sum(weight.numel() for weight in run.model.parameters()),
         "history": {name: value for name, value in vars(history).items() if name != "epochs"},
         "by_length": {"error": found.unit, "ranges": [asdict(one) for one in found.by_length]},
         "plan": [] if made.plan is None else [_planned(entry) for entry in made.plan.entries],

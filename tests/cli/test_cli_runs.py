@@ -166,8 +166,8 @@ def test_all_commands_at_the_end_work_when_they_are_pasted(
     for place, line in enumerate([*commands, *shown]):
         words = shlex.split(line, comments=True)
         assert words[0].endswith("elman")
-        if words[1] == "train":
-            words += ["--out", f"{job}-again", "--epochs", "1"]
+        if words[1] == "compare":
+            words += ["--out", f"{job}-again", "--epochs", "1", "--seeds", "1", "--cells", "gru,feedforward"]
         if "predicted.csv" in words:
             words[-1] = f"{job}-{place}.csv"
         done = elman(*words[1:])

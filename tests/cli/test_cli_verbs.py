@@ -62,7 +62,7 @@ def test_the_screen_after_a_training_tells_the_score_its_baseline_and_what_to_do
         r"^(Not better than|Better than|About as good as|Ahead of|Behind) the best baseline", said.out, re.MULTILINE
     )
     assert "elman predict label reviews.csv --out predicted.csv" in said.out
-    assert "elman train --config label/run.toml --cell feedforward" in said.out
+    assert "elman compare reviews.csv --from text:review --to label:sentiment" in said.out
     assert "elman generate book --prompt" in trained[1]["book"].out
 
 
@@ -285,7 +285,7 @@ def test_the_demo_fits_a_screen(work: Path, elman: Elman) -> None:
 
 # Words for people ---------------------------------------------------------------------------------------------
 
-VERBS = ("data", "train", "evaluate", "predict", "generate", "plan", "demo")
+VERBS = ("data", "train", "compare", "tune", "evaluate", "predict", "generate", "plan", "demo")
 
 
 def test_alone_it_welcomes(elman: Elman) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from elman.cli import show
+from elman.cli.options import DATA, LOOP, SIDES, typed
 from elman.data.files import is_there
 from elman.record import said_of
 from elman.training.place import HISTORY, SETTINGS, WORST
@@ -25,6 +26,9 @@ _KEPT = {
     "tensorboard": "tensorboard --logdir shows it",
 }
 """What a run leaves for people, in words."""
+
+_SAME = {"file", *SIDES, *DATA, "class_weights", "metric"}
+"""Settings that say what the task is, not how it is learnt."""
 
 
 def conclude(run: Any, file: str, settings: dict[str, Any]) -> None:
@@ -46,7 +50,7 @@ def conclude(run: Any, file: str, settings: dict[str, Any]) -> None:
         show.out.print(show.wrap(f"Still improving when the limit of {reached}; try --epochs {4 * limit}"))
     kept_files(run.path)
     show.out.print("Next:")
-    for words in (*following(run, file, settings)[:1], show.command("elman", "show", run.path), _again(run, settings)):
+    for words in (*following(run, file, settings)[:1], show.command("elman", "show", run.path), _again(settings)):
         show.out.print("  " + words)
 
 
@@ -76,14 +80,7 @@ def _free(stem: str) -> str:
     return next(name for name in names if not Path(name).exists())
 
 
-def _again(run: Any, settings: dict[str, Any]) -> str:
-    """The command that trains the other kind of net on the same data."""
-    other = "feedforward" if run.model.config.net.cell != "feedforward" else "gru"
-    off: list[str] = []
-    if other == "feedforward":
-        # What it has no use for is refused, so it is switched off where it was asked for.
-        off = ["--causal"] if settings.get("bidirectional") else []
-        for name in ("recurrent_dropout", "weight_drop", "zoneout"):
-            off += [f"--{name.replace('_', '-')}", "0"] if settings.get(name) else []
-    again = show.command("elman", "train", "--config", run.path / SETTINGS, "--cell", other, *off)
-    return f"{again}   # does the recurrence pay?"
+def _again(settings: dict[str, Any]) -> str:
+    """The command that sets other nets beside it on the same data."""
+    asked = {name: value for name, value in settings.items() if name in _SAME}
+    return show.command("elman", "compare", *typed(asked, SIDES, DATA, LOOP)) + "   # do other nets do better?"

@@ -11,6 +11,7 @@ import typer
 
 from elman.cli import show
 from elman.cli.conclude import conclude
+from elman.cli.options import DATA, LESS, LOOP, NET, SAVE, SIDES, with_options
 from elman.core.errors import InputError
 from elman.model.grammar import PAIRS, experimental, parse_source, parse_target
 
@@ -63,121 +64,29 @@ A training is saved as it goes. Ctrl-C (or SIGTERM) saves it and ends; after tha
 [bold]elman train --resume RUN[/bold] to the very same result, or ends with its best epoch by [bold]--finish[/bold].
 """
 
-DATA, NET, LOOP, LESS = "Data", "Network", "Training", "Regularisation"
-SAVE = "Saving, and going on"
+_SAVING = "Saving, and going on"
 
 
 def register(app: typer.Typer) -> None:
     app.command("train", help=_EXAMPLES)(train)
 
 
+@with_options(SIDES, DATA, NET, LOOP, LESS, SAVE)
 def train(
+    given: dict[str, Any],
     file: Annotated[list[str] | None, typer.Argument(help="The data; several plain texts are aligned.")] = None,
-    source: str | None = typer.Option(None, "--from", help="What to read.", metavar="KIND"),
-    target: str | None = typer.Option(None, "--to", help="What to predict.", metavar="KIND"),
-    id: str | None = typer.Option(None, help="Column: rows of one value form one sequence.", rich_help_panel=DATA),
-    time: str | None = typer.Option(None, help="Column: time of a row, checked to rise.", rich_help_panel=DATA),
-    split: str | None = typer.Option(
-        None, help="Column with train/valid/test; or 0.8,0.1,0.1; or dates of valid and test.", rich_help_panel=DATA
-    ),
-    valid: str | None = typer.Option(None, help="File for validation.", rich_help_panel=DATA),
-    test: str | None = typer.Option(None, help="File for the final test.", rich_help_panel=DATA),
-    known: str | None = typer.Option(
-        None, help="Columns known ahead of a forecast; rows with them alone may follow.", rich_help_panel=DATA
-    ),
-    static: str | None = typer.Option(
-        None, help="Columns constant in a sequence, read beside every step.", rich_help_panel=DATA
-    ),
-    gaps: str | None = typer.Option(
-        None, help="Missing numbers: error, input (told to the model) or interpolate (error).", rich_help_panel=DATA
-    ),
-    lookback: int | None = typer.Option(None, help="Steps of history a forecast reads.", rich_help_panel=DATA),
-    cell: str | None = typer.Option(None, help="gru, lstm, rnn, or feedforward to compare.", rich_help_panel=NET),
-    hidden: int | None = typer.Option(None, help="Units a layer.", rich_help_panel=NET),
-    layers: int | None = typer.Option(None, help="Recurrent layers.", rich_help_panel=NET),
-    bidirectional: bool | None = typer.Option(
-        None, "--bidirectional/--causal", help="Read both ways, or only forwards.", rich_help_panel=NET
-    ),
-    embedding: int | None = typer.Option(None, help="Width of word or character vectors.", rich_help_panel=NET),
-    readout: str | None = typer.Option(None, help="last, mean, max or attention.", rich_help_panel=NET),
-    epochs: int | None = typer.Option(None, help="Passes over the data at the most.", rich_help_panel=LOOP),
-    budget: str | None = typer.Option(None, help="Time for training at the most: 90s, 2m, 1h.", rich_help_panel=LOOP),
-    batch: int | None = typer.Option(None, help="Rows a batch.", rich_help_panel=LOOP),
-    batch_tokens: int | None = typer.Option(
-        None, help="Instead: words, characters or rows of series a batch.", rich_help_panel=LOOP
-    ),
-    accumulate: int | None = typer.Option(None, help="Batches a step, their mean gradient (1).", rich_help_panel=LOOP),
-    lr: float | None = typer.Option(None, help="Learning rate of AdamW.", rich_help_panel=LOOP),
-    find_lr: bool = typer.Option(
-        False, "--find-lr", help="Find the rate first, in 100 steps, with a picture.", rich_help_panel=LOOP
-    ),
-    clip: float | None = typer.Option(None, help="Largest gradient, 0 for none.", rich_help_panel=LOOP),
-    clip_by: str | None = typer.Option(
-        None, help="norm of all (1), value (0.5), or ratio to a unit's weights (0.01).", rich_help_panel=LOOP
-    ),
-    nonfinite: str | None = typer.Option(
-        None, help="A step that is not finite: stop, or skip and count (stop).", rich_help_panel=LOOP
-    ),
-    patience: int | None = typer.Option(None, help="Epochs without gain before stopping.", rich_help_panel=LOOP),
-    class_weights: str | None = typer.Option(
-        None, help="balanced, or CLASS=WEIGHT,...: what each counts in training.", rich_help_panel=LOOP
-    ),
-    metric: str | None = typer.Option(
-        None, help="Score to show first: accuracy, macro_f1, micro_f1, exact, mae, rmse ...", rich_help_panel=LOOP
-    ),
-    seed: int | None = typer.Option(None, help="Of split, weights, order and masks (0).", rich_help_panel=LOOP),
-    device: str | None = typer.Option(None, help="cpu or cuda (cpu).", rich_help_panel=LOOP),
-    threads: int | None = typer.Option(None, help="Threads of torch.", rich_help_panel=LOOP),
-    dropout: float | None = typer.Option(
-        None, help="Between layers, before the answer, on word vectors.", rich_help_panel=LESS
-    ),
-    input_dropout: float | None = typer.Option(None, help="On what is read, the same all along.", rich_help_panel=LESS),
-    word_dropout: float | None = typer.Option(None, help="Of whole words, wherever they stand.", rich_help_panel=LESS),
-    recurrent_dropout: float | None = typer.Option(
-        None, help="Between recurrent units, the same all along (slow).", rich_help_panel=LESS
-    ),
-    weight_drop: float | None = typer.Option(None, help="Of recurrent weights.", rich_help_panel=LESS),
-    zoneout: float | None = typer.Option(
-        None, help="Units that keep their value for a step (slow).", rich_help_panel=LESS
-    ),
-    label_smoothing: float | None = typer.Option(
-        None, help="Share of the truth spread over all classes.", rich_help_panel=LESS
-    ),
-    weight_decay: float | None = typer.Option(None, help="Decoupled decay of matrices (0.01).", rich_help_panel=LESS),
-    embedding_decay: float | None = typer.Option(
-        None, help="That of word vectors (as --weight-decay).", rich_help_panel=LESS
-    ),
-    bias_decay: float | None = typer.Option(None, help="That of biases and norms (0).", rich_help_panel=LESS),
-    l2: float | None = typer.Option(None, help="Weight of the sum of squares in the loss (0).", rich_help_panel=LESS),
-    l1: float | None = typer.Option(None, help="Weight of the sum of magnitudes (0).", rich_help_panel=LESS),
-    ar: float | None = typer.Option(None, help="Weight of the outputs' squares (0).", rich_help_panel=LESS),
-    tar: float | None = typer.Option(None, help="Weight of their changes from step to step (0).", rich_help_panel=LESS),
-    average: str | None = typer.Option(
-        None, help="Use averaged weights: ema, or nt-asgd once validation stalls.", rich_help_panel=LESS
-    ),
-    ema_decay: float | None = typer.Option(None, help="Of ema (about an epoch's).", rich_help_panel=LESS),
-    save_every: str | None = typer.Option(
-        None, help="How often to save what to go on from: 500 (steps), 30s, 5m, never (30s).", rich_help_panel=SAVE
-    ),
-    tensorboard: bool = typer.Option(
-        False, "--tensorboard", help="Leave event files for TensorBoard too.", rich_help_panel=SAVE
-    ),
     resume: str | None = typer.Option(
-        None, metavar="RUN", help="Go on with a training that was broken off.", rich_help_panel=SAVE
+        None, metavar="RUN", help="Go on with a training that was broken off.", rich_help_panel=_SAVING
     ),
     finish: bool = typer.Option(
-        False, "--finish", help="With --resume: end now with the best epoch so far.", rich_help_panel=SAVE
+        False, "--finish", help="With --resume: end now with the best epoch so far.", rich_help_panel=_SAVING
     ),
     anyway: bool = typer.Option(
-        False, "--anyway", help="With --resume: although data or settings are others now.", rich_help_panel=SAVE
+        False, "--anyway", help="With --resume: although data or settings are others now.", rich_help_panel=_SAVING
     ),
     out: str | None = typer.Option(None, help="Folder to make (runs/NAME-N)."),
     config: str | None = typer.Option(None, help="A run.toml whose settings hold where no option says otherwise."),
 ) -> None:
-    flags = {"find_lr": find_lr or None, "tensorboard": tensorboard or None}
-    given = {name: value for name, value in {**locals(), **flags}.items() if value is not None}
-    for name in ("file", "out", "config", "resume", "finish", "anyway", "flags"):
-        given.pop(name, None)
     if file:
         given["file"] = "+".join(file)
     if resume is not None:

@@ -12,6 +12,7 @@ elman: recurrent neural networks for sequences in files
   evaluate  elman evaluate runs/reviews-1 new.csv
   predict   elman predict runs/reviews-1 new.csv --out predicted.csv
   look back elman show runs/reviews-1                 (scores, errors, files)
+  go deeper elman compare, elman tune              (other nets, other settings)
 
   see it work in two minutes:   elman demo
   every option of a command:    elman train --help"""

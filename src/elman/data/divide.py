@@ -47,11 +47,13 @@ def _divided(split: str | None, parts: Parts, *, seed: int, stratify: bool) -> S
             raise AssertionError("a fraction below 1 leaves a part")
         joined = _joined(inner.train, inner.valid)
         if test is None:
-            return Split(joined, inner.test, None, f"a tenth, drawn at random (seed {seed}), validates")
-        return Split(joined, inner.test, test, "test as the file gives it; a tenth of the training file validates")
+            return Split(joined, inner.test, None, f"a tenth, drawn at random (seed {seed}), validates", inner.drawn)
+        how = "test as the file gives it; a tenth of the training file validates"
+        return Split(joined, inner.test, test, how, inner.drawn)
     made = split_examples(main, rule, seed=seed, stratify=stratify)
     if valid is not None:
-        return Split(_joined(made.train, made.valid), valid, made.test, "validation as the file gives it; " + made.how)
+        how = "validation as the file gives it; " + made.how
+        return Split(_joined(made.train, made.valid), valid, made.test, how, made.drawn)
     return made
 
 

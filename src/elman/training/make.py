@@ -27,7 +27,7 @@ from elman.training.randomness import seed_all
 from elman.training.settings import Job, LoopSettings
 from elman.training.warm import warm_start
 
-__all__ = ["Made", "check_device", "input_size"]
+__all__ = ["Made", "check_device", "data_of", "input_size"]
 
 
 @dataclass
@@ -59,7 +59,7 @@ class Made:
         device = check_device(job.device)
         if job.threads:
             torch.set_num_threads(job.threads)
-        data = prepare(Request(**{name: getattr(job, name) for name in Request.__dataclass_fields__}), given)
+        data = data_of(job, given)
         if job.metric:
             check_metric(job.metric, data.output, data.target.kind)
         loop = choose_loop(job, data)
@@ -75,6 +75,25 @@ class Made:
         notes = [*data.notes, *([] if test is None else [test.words]), _network_in_words(model, data, loop)]
         # Planned here, not later: trying a cell may draw, and a training that goes on must draw on where it stood.
         return cls(job, data, model, loop, _plan(model, data, loop, notes), notes, test)
+
+
+def data_of(job: Job, given: Examples | None = None) -> Prepared:
+    """The data of a job, or examples given in their place: read, split and encoded.
+
+    Raises:
+        InputError: as :func:`~elman.data.prepare.prepare`; or ``split_seed`` where nothing is drawn at random.
+    """
+    wanted = {name: getattr(job, name) for name in Request.__dataclass_fields__}
+    data = prepare(Request(**{**wanted, "seed": job.seed if job.split_seed is None else job.split_seed}), given)
+    if job.split_seed is not None and not data.drawn:
+        raise InputError(
+            f"--split-seed {job.split_seed}: nothing is drawn at random here, for the parts are given by a column, by "
+            "files or by time; leave --split-seed out"
+        )
+    if job.score_on == "valid" and data.test is not None:
+        data.test = None
+        data.notes.append("scored on the validation part, which chose the epoch; the test part is left unseen")
+    return data
 
 
 def check_device(name: str) -> torch.device:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -23,6 +24,15 @@ from elman.training.state import TrainingState, settled
 __all__ = ["Taken", "blame", "clip_", "optimiser_of", "steps_an_epoch", "steps_of"]
 
 
+class _AdamW(torch.optim.AdamW):
+    """torch's, without its compiler, which these methods load only to tell it to leave them alone: seconds."""
+
+    add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
+    state_dict = inspect.unwrap(torch.optim.Optimizer.state_dict)
+    load_state_dict = inspect.unwrap(torch.optim.Optimizer.load_state_dict)
+    step = torch.no_grad()(inspect.unwrap(torch.optim.AdamW.step))
+
+
 def optimiser_of(model: nn.Module, settings: LoopSettings) -> torch.optim.Optimizer:
     """AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101), with one decay a kind of weights.
 
@@ -42,7 +52,7 @@ def optimiser_of(model: nn.Module, settings: LoopSettings) -> torch.optim.Optimi
         "matrices": settings.weight_decay, "embeddings": settings.embedding_decay, "vectors": settings.bias_decay,
     }  # fmt: skip
     groups = [{"params": weights, "weight_decay": decay[kind]} for kind, weights in kinds.items() if weights]
-    return torch.optim.AdamW(groups, lr=settings.lr, fused=True)
+    return _AdamW(groups, lr=settings.lr, fused=True)
 
 
 def clip_(named: Mapping[str, nn.Parameter], limit: float, by: str) -> tuple[float, bool]:

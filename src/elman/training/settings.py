@@ -49,7 +49,10 @@ class Job(Schema):
         nonfinite: whether a step whose loss or gradient is not finite ends the training (``stop``) or is left out
             and counted (``skip``).
         patience: epochs without gain before stopping.
-        seed: of the split, the weights, the order and the masks.
+        seed: of the split, the weights, the order and the masks. split_seed: of the split alone, so that trainings of
+            several seeds learn from and are scored on the same parts; None takes ``seed``.
+        score_on: the part that the final scores are of: ``test`` (None), or ``valid``, which leaves the test part
+            unseen while settings are still being chosen.
         device: ``cpu`` or ``cuda``. threads: of torch; None leaves them as they are.
         save_every: how often the training is saved, to go on from if it is broken off: ``500`` (steps), ``30s``,
             ``5m``, or ``never`` but when it is stopped. By the clock it takes 2 % of the time at the most.
@@ -104,6 +107,8 @@ class Job(Schema):
     nonfinite: Literal["stop", "skip"] = "stop"
     patience: int | None = Field(None, ge=1)
     seed: int = Field(0, ge=0, lt=2**63)
+    split_seed: int | None = Field(None, ge=0, lt=2**63)
+    score_on: Literal["test", "valid"] | None = None
     device: str = "cpu"
     threads: int | None = Field(None, ge=1)
     save_every: str = "30s"
