@@ -6,6 +6,8 @@
     python bench/adding.py long --out lines.jsonl       10,000 steps in place of 3,000, for what 3,000 did not teach
     python bench/adding.py starts --out lines.jsonl     the LSTM with other biases at the start, T = 100 to 600
     python bench/adding.py table lines.jsonl            the tables, as Markdown
+    python bench/adding.py summary lines.jsonl          who learns what, a row a cell
+    python bench/adding.py slim lines.jsonl --to f      without the profiles that no picture shows
     python bench/adding.py picture lines.jsonl --steps 200 --to docs/pictures
 
 A sequence has T steps of two numbers: one uniform in [0, 1], and a mark that is 1 at two steps (one in each half) and 0
@@ -316,6 +318,33 @@ def table(lines: list[dict[str, Any]]) -> str:
     return "\n".join(text)
 
 
+def summary(lines: list[dict[str, Any]]) -> str:
+    """Who learns what, with Adam: where it is solved the step, else the error at the end; an entry has all seeds."""
+    rows: dict[tuple[str, int, float], dict[int, list[str]]] = {}
+    for line in sorted(lines, key=lambda line: line["seed"]):
+        if line["optimiser"] == "adam" and line["seed"] >= 0:
+            entry = f"**{line['solved']}**" if line["solved"] else f"({line['test']:.2g})"
+            key = (line["cell"], line["limit"], line["clip"])
+            rows.setdefault(key, {}).setdefault(line["T"], []).append(entry)
+    order = [*CELLS, *STARTS]
+    text = [f"| cell | steps | clip | {' | '.join(f'T = {length}' for length in LENGTHS)} |", "|---" * 7 + "|"]
+    for key in sorted(rows, key=lambda key: (key[1], order.index(key[0]), key[2])):
+        cell, limit, clip = key
+        entries = (", ".join(rows[key].get(length, ())) for length in LENGTHS)
+        text.append(f"| {cell} | {limit:,} | {f'{clip:g}' if clip else 'none'} | {' | '.join(entries)} |")
+    return "\n".join(text)
+
+
+def slim(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The lines with the profiles of the pictures alone: Adam, clip 1, the first seed."""
+    kept = []
+    for line in lines:
+        drawn = (line["optimiser"], line["clip"], line["seed"], line["limit"]) == ("adam", 1.0, 0, STEPS)
+        ends = {when: line[when] and {"reach": line[when]["reach"]} for when in ("begin", "end")}
+        kept.append(line if drawn else line | ends)
+    return kept
+
+
 def picture(lines: list[dict[str, Any]], length: int, clip: float, when: str) -> str:
     """How large the gradient is, k steps before the end, beside the largest: a line a cell, as SVG."""
     curves = {}
@@ -323,7 +352,7 @@ def picture(lines: list[dict[str, Any]], length: int, clip: float, when: str) ->
     for cell in CELLS:
         wanted = (cell, length, "adam", clip, 0)
         mine = [x for x in lines if (*_job(x)[:3], *_job(x)[4:6]) == wanted and x["limit"] != LONG]
-        if mine and mine[0][when]:
+        if mine and mine[0][when] and "back" in mine[0][when]:
             back, logs = mine[0][when]["back"], np.array(mine[0][when]["log10"])
             relative = logs - logs.max()
             curves[cell] = np.where(relative < FLOOR, np.nan, relative)
@@ -358,6 +387,19 @@ def learnt(lines: list[dict[str, Any]], length: int, clip: float) -> str:
     )  # fmt: skip
 
 
+def _jobs(given: argparse.Namespace) -> list[Job]:
+    lines = lines_of(given.out)
+    if given.verb == "rates":
+        return rate_jobs()
+    if given.verb == "sgd":
+        return sgd_jobs()
+    if given.verb == "long":
+        return long_jobs(lines, given.seeds)
+    if given.verb == "starts":
+        return start_jobs(lines, given.seeds)
+    return main_jobs(lines, given.seeds, given.lengths)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(dest="verb", required=True)
@@ -367,16 +409,21 @@ def main() -> None:
     for name in ("all", "long", "starts"):
         doing[name].add_argument("--seeds", type=int, default=2)
     doing["all"].add_argument("--lengths", type=int, nargs="+", default=LENGTHS)
-    telling = {name: verbs.add_parser(name) for name in ("table", "picture")}
+    telling = {name: verbs.add_parser(name) for name in ("table", "summary", "slim", "picture")}
     for verb in telling.values():
         verb.add_argument("file", type=Path)
     telling["picture"].add_argument("--steps", type=int, default=200)
     telling["picture"].add_argument("--clip", type=float, default=1.0)
-    telling["picture"].add_argument("--to", type=Path, required=True)
+    for name in ("slim", "picture"):
+        telling[name].add_argument("--to", type=Path, required=True)
     given = parser.parse_args()
     torch.set_num_threads(1)
     if given.verb == "table":
         print(table(lines_of(given.file)))
+    elif given.verb == "summary":
+        print(summary(lines_of(given.file)))
+    elif given.verb == "slim":
+        given.to.write_text("".join(json.dumps(line) + "\n" for line in slim(lines_of(given.file))))
     elif given.verb == "picture":
         given.to.mkdir(parents=True, exist_ok=True)
         for when in ("begin", "end"):
@@ -384,16 +431,8 @@ def main() -> None:
             path.write_text(picture(lines_of(given.file), given.steps, given.clip, when), encoding="utf-8")
         path = given.to / f"vanishing-{given.steps}-learnt.svg"
         path.write_text(learnt(lines_of(given.file), given.steps, given.clip), encoding="utf-8")
-    elif given.verb == "rates":
-        work(rate_jobs(), given.out, Size())
-    elif given.verb == "sgd":
-        work(sgd_jobs(), given.out, Size())
-    elif given.verb == "long":
-        work(long_jobs(lines_of(given.out), given.seeds), given.out, Size())
-    elif given.verb == "starts":
-        work(start_jobs(lines_of(given.out), given.seeds), given.out, Size())
     else:
-        work(main_jobs(lines_of(given.out), given.seeds, given.lengths), given.out, Size())
+        work(_jobs(given), given.out, Size())
 
 
 if __name__ == "__main__":

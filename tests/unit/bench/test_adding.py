@@ -134,3 +134,34 @@ def test_units_that_died_have_no_reach(study: ModuleType) -> None:
     assert found["reach"] is None
     assert study._reach(found) == "none"
     assert study._reach(None) == "–"
+
+
+def test_what_the_page_shows_is_what_the_recorded_lines_say(study: ModuleType) -> None:
+    """The table and the pictures of docs/vanishing.md come from the lines, to the letter."""
+    lines = study.lines_of(ROOT / "bench/results/adding-2026-11-26.jsonl")
+    assert study.slim(lines) == lines
+    assert study.summary(lines) in (ROOT / "docs/vanishing.md").read_text(encoding="utf-8")
+    shown = {
+        "200-begin": study.picture(lines, 200, 1.0, "begin"),
+        "200-end": study.picture(lines, 200, 1.0, "end"),
+        "100-learnt": study.learnt(lines, 100, 1.0),
+    }
+    for name, text in shown.items():
+        assert (ROOT / f"docs/pictures/vanishing-{name}.svg").read_text(encoding="utf-8") == text
+
+
+def test_a_summary_has_an_entry_a_seed_and_slim_lines_still_make_the_tables(study: ModuleType) -> None:
+    end = {"reach": 3, "back": [0, 1], "log10": [0.0, -1.0]}
+    line = {
+        **study.Job("GRU", 100, "adam", 0.01, 1.0, 0)._asdict(),
+        **{"solved": 400, "test": 0.0004, "begin": end, "end": end, "diverged": False},
+        **{"steps": 500, "above": 0.1, "largest": 3.0},
+    }
+    failed = line | {"seed": 1, "solved": None, "test": 0.1643, "end": None, "diverged": True}
+    shown = study.summary([failed, line])
+    assert "| GRU | 3,000 | 1 | **400**, (0.16) |  |  |  |" in shown
+    kept = study.slim([line, failed])
+    assert kept[0] == line
+    assert kept[1]["begin"] == {"reach": 3}
+    assert kept[1]["end"] is None
+    assert study.table(kept) == study.table([line, failed])
