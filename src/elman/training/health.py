@@ -15,7 +15,7 @@ from elman.core.layers.stack import Bidirectional, Recurrent
 from elman.core.ragged import Ragged
 from elman.training.settings import LoopSettings
 
-__all__ = ["Health", "Trace", "reach", "traced"]
+__all__ = ["Health", "Trace", "profile", "reach", "traced"]
 
 _EVERY = 50
 """Optimiser steps from one look at the way back to the next; a look costs the gradient of the input."""
@@ -63,15 +63,15 @@ def traced(model: nn.Module) -> Iterator[Trace]:
             handle.remove()
 
 
-def reach(rows: Ragged, gradient: Tensor) -> int | None:
-    """How many steps before a row's end the gradient of the loss still arrives; None where there is none at all.
+def profile(rows: Ragged, gradient: Tensor) -> Tensor:
+    """How large the gradient of the loss is at each distance from the end (Pascanu et al. 2013, arXiv 1211.5063).
 
     ::
 
-        g_k = sum over rows of |dL/dx| at k steps before the row's end          reach = 1 + max {k : g_k > eps max g}
+        g_k = sum over rows of |dL/dx| at k steps before the row's end
 
-    with eps the rounding of float32: what is less has no part in the gradient of a weight, which is a sum over steps.
-    Where every step is answered, averaged or read backwards, each has a short way to the loss, and the reach is whole.
+    Returns ``(T,)``. Where g falls by a constant factor a step, the gradient vanishes; where it grows, it explodes.
+    What stands at pads counts for nothing.
 
     Args:
         rows: the input ``(T, B, *)``.
@@ -79,11 +79,28 @@ def reach(rows: Ragged, gradient: Tensor) -> int | None:
     """
     size = torch.where(rows.mask, gradient.flatten(2).norm(dim=-1), gradient.new_zeros(()))
     back = (rows.lengths - 1 - torch.arange(rows.steps, device=size.device)[:, None]).clamp(min=0)
-    profile = size.new_zeros(rows.steps).index_add(0, back.flatten(), size.flatten())
-    peak = float(profile.max()) if rows.steps else 0.0
+    return size.new_zeros(rows.steps).index_add(0, back.flatten(), size.flatten())
+
+
+def reach(rows: Ragged, gradient: Tensor) -> int | None:
+    """How many steps before a row's end the gradient of the loss still arrives; None where there is none at all.
+
+    ::
+
+        reach = 1 + max {k : g_k > eps max g}                   with g of :func:`profile`
+
+    and eps the rounding of float32: what is less has no part in the gradient of a weight, which is a sum over steps.
+    Where every step is answered, averaged or read backwards, each has a short way to the loss, and the reach is whole.
+
+    Args:
+        rows: the input ``(T, B, *)``.
+        gradient: of the loss, of the same shape.
+    """
+    sizes = profile(rows, gradient)
+    peak = float(sizes.max()) if rows.steps else 0.0
     if not math.isfinite(peak) or peak == 0:
         return None
-    return int((profile > _LOST * peak).nonzero().max()) + 1
+    return int((sizes > _LOST * peak).nonzero().max()) + 1
 
 
 @dataclass
