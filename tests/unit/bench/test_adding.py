@@ -154,8 +154,14 @@ def test_a_summary_has_an_entry_a_seed_and_slim_lines_still_make_the_tables(stud
     end = {"reach": 3, "back": [0, 1], "log10": [0.0, -1.0]}
     line = {
         **study.Job("GRU", 100, "adam", 0.01, 1.0, 0)._asdict(),
-        **{"solved": 400, "test": 0.0004, "begin": end, "end": end, "diverged": False},
-        **{"steps": 500, "above": 0.1, "largest": 3.0},
+        "solved": 400,
+        "test": 0.0004,
+        "begin": end,
+        "end": end,
+        "diverged": False,
+        "steps": 500,
+        "above": 0.1,
+        "largest": 3.0,
     }
     failed = line | {"seed": 1, "solved": None, "test": 0.1643, "end": None, "diverged": True}
     shown = study.summary([failed, line])
