@@ -120,7 +120,7 @@ def train(
 
 
 def _crowd() -> list[str]:
-    """A hint where other programs keep the cores busy: threads that wait for each other then take many times as long."""
+    """A hint where other programs keep the cores busy: threads that wait for each other then are many times slower."""
     load, cores = (os.getloadavg()[0] if sys.platform != "win32" else 0.0), os.cpu_count() or 1
     if load < cores:
         return []
