@@ -105,6 +105,17 @@ def train(
     batch_tokens: int | None = typer.Option(
         None, help="Instead: words, characters or rows of series a batch.", rich_help_panel=LOOP
     ),
+    truncate: str | None = typer.Option(
+        None,
+        metavar="K1[,K2]",
+        help="Long sequences: weights change every K1 steps, gradients go K2 back; or whole, or auto (auto).",
+        rich_help_panel=LOOP,
+    ),
+    memory: str | None = typer.Option(
+        None,
+        help="keep all for the backward pass, or checkpoint: compute again, hold less (keep).",
+        rich_help_panel=LOOP,
+    ),
     accumulate: int | None = typer.Option(None, help="Batches a step, their mean gradient (1).", rich_help_panel=LOOP),
     lr: float | None = typer.Option(None, help="Learning rate of AdamW.", rich_help_panel=LOOP),
     find_lr: bool = typer.Option(
@@ -278,6 +289,8 @@ def _next(run: Any, file: str, settings: dict[str, Any]) -> list[str]:
         off = ["--causal"] if settings.get("bidirectional") else []
         for name in ("recurrent_dropout", "weight_drop", "zoneout"):
             off += [f"--{name.replace('_', '-')}", "0"] if settings.get(name) else []
+        off += ["--truncate", "auto"] if settings.get("truncate") else []
+        off += ["--memory", "keep"] if settings.get("memory") else []
     again = show.command("elman", "train", "--config", run.path / "run.toml", "--cell", other, *off)
     return [use, judge, f"{again}   (compare)"]
 

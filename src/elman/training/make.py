@@ -23,6 +23,7 @@ from elman.training.finder import RateTest, find_rate
 from elman.training.measures import check_metric
 from elman.training.randomness import seed_all
 from elman.training.settings import Job, LoopSettings
+from elman.training.through_time import parse_truncate, remember, truncated_words
 from elman.training.warm import warm_start
 
 __all__ = ["Made", "check_device", "input_size"]
@@ -49,6 +50,7 @@ class Made:
     def of(cls, job: Job, cells: Cells | None) -> Made:
         """Read the data and build the network; a function of the settings and the data alone."""
         Every.parse(job.save_every)
+        parse_truncate(job)
         device = check_device(job.device)
         if job.threads:
             torch.set_num_threads(job.threads)
@@ -59,6 +61,7 @@ class Made:
         seed_all(job.seed)
         model = SequenceModel(_config(job, data), cells)
         serialise(model)
+        remember(model, job.memory)
         warm_start(model, data.train, data.valid)
         model.to(device)
         test = find_rate(model, data.train, loop) if job.find_lr else None
@@ -66,6 +69,7 @@ class Made:
             job = job.model_copy(update={"find_lr": False, "lr": test.rate})
             loop = loop.model_copy(update={"lr": test.rate})
         notes = [*data.notes, *([] if test is None else [test.words]), _network_in_words(model, data, loop)]
+        notes += truncated_words(loop.truncate, data, loop.batch)
         # Planned here, not later: trying a cell may draw, and a training that goes on must draw on where it stood.
         return cls(job, data, model, loop, _plan(model, data, loop, notes), notes, test)
 
@@ -103,15 +107,17 @@ def _network_in_words(model: SequenceModel, data: Prepared, loop: LoopSettings) 
     readout = "" if net.readout == "every" else f", {net.readout} readout"
     layers = f"{net.layers} x " if net.layers > 1 else ""
     time = f" or {loop.budget:g} s" if loop.budget else ""
+    what = _data_in_words(data, cut=loop.truncate is None)
     return (
-        f"{_data_in_words(data)} -> {layers}{net.cell} {net.hidden}{ways}{readout}, {net.drops} "
+        f"{what} -> {layers}{net.cell} {net.hidden}{ways}{readout}, {net.drops} "
         f"({shape_of(data.target.kind)}); {loop.epochs} epochs{time} at the most, {loop.batches}, lr {loop.lr:g}"
     )
 
 
-def _data_in_words(data: Prepared) -> str:
-    """How many examples train, and how many steps and columns each has."""
+def _data_in_words(data: Prepared, *, cut: bool) -> str:
+    """How many examples train, and how many steps and columns each has; pieces, where sequences are ``cut``."""
     train, kind = data.train, data.input
+    train = train.whole if isinstance(train, PieceSet) and not cut else train
     if isinstance(train, WindowSet):
         return f"{len(train):,} windows of {data.lookback} x {len(kind.columns)}"
     if not isinstance(train, ExampleSet):
@@ -130,7 +136,8 @@ def _plan(model: SequenceModel, data: Prepared, loop: LoopSettings, notes: list[
         return None
     first = next(iter(data.train.in_order(1 if data.train.carries else loop.batch)))
     try:
-        return plan(model, steps=max(1, first.ragged.steps), batch=loop.batch, input_size=input_size(model))
+        steps = loop.truncate[1] if loop.truncate else first.ragged.steps
+        return plan(model, steps=max(1, steps), batch=loop.batch, input_size=input_size(model))
     except (ElmanError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError) as error:
         notes.append(f"there is no plan of the engines: {error}")
         return None
