@@ -21,10 +21,10 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src"
 LIMIT = 400
 
-FRONT = ("__init__", "run", "report")
+FRONT = ("__init__", "run", "report", "record", "online")
 """The front door in Python: what ``import elman`` gives, spread over root modules."""
 FRONT_MAY = (
-    *("core", "model", "data", "insight", "training", "study", "pictures", "live", "export", "native_info"),
+    *("core", "model", "data", "insight", "training", "pictures", "live", "export", "native_info"),
     *FRONT,
 )
 EVERYTHING = ("*",)
@@ -38,8 +38,9 @@ LAW: dict[str, tuple[str, ...]] = {
     "export": ("core", "model", "export"),
     "bench": ("core", "live", "bench"),
     "training": ("core", "model", "data", "insight", "training"),
-    "study": ("core", "model", "data", "insight", "training", "pictures", "study"),
+    "study": ("core", "model", "data", "insight", "training", "pictures", "run", "report", "__init__", "study"),
     "native_info": ("_native",),
+    "sklearn": ("core", "model", "data", "training", "sklearn"),
     **dict.fromkeys(FRONT, FRONT_MAY),
     "recipes": EVERYTHING,
     "cli": EVERYTHING,
@@ -309,3 +310,12 @@ def test_blocked_packages_are_really_blocked() -> None:
             print(error)
     """)
     assert run_python(BLOCK.format(blocked={"polars"}) + code) == "polars is blocked"
+
+
+def test_the_package_names_all_of_the_core_and_loads_it_only_when_it_is_used() -> None:
+    import elman
+    from elman import core
+
+    assert set(core.__all__) <= set(elman.__all__)
+    assert all(getattr(elman, name) is getattr(core, name) for name in core.__all__)
+    assert run_python("import sys, elman; print('torch' in sys.modules, elman.GRU.__name__)") == "False GRU"

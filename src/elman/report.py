@@ -7,6 +7,7 @@ import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from elman.model.answers import quantiles
 from elman.model.kinds.label import LabelOut
 from elman.model.kinds.number import LEVELS, NumberOut
 from elman.training.finder import RateTest
+from elman.training.mistakes import Mistakes
 from elman.training.settings import Job
 
 if TYPE_CHECKING:
@@ -80,9 +82,9 @@ def toml(job: Job) -> str:
     )
 
 
-def draw(run: Run, data: Prepared) -> None:
+def draw(run: Run, data: Prepared, found: Mistakes) -> None:
     """Write the pictures of a run into its folder; one that cannot be drawn is left out, with a note."""
-    for name, make in _pictures(run, data):
+    for name, make in chain(_pictures(run, data), _lengths(found)):
         try:
             (run.path / name).write_text(make(), encoding="utf-8")
         except (ValueError, ArithmeticError, LookupError, OSError) as error:
@@ -120,6 +122,19 @@ def _pictures(run: Run, data: Prepared) -> Iterator[tuple[str, Callable[[], str]
                 y_label=f"error of {', '.join(out.columns)}" + ", in standard deviations" * (len(out.columns) > 1),
             ),
         )
+
+
+def _lengths(found: Mistakes) -> Iterator[tuple[str, Callable[[], str]]]:
+    """The error over the length of what is read, where lengths differ."""
+    if found.by_length:
+        names = [
+            f"{one.first} to {one.last} steps ({one.count:,})"
+            if one.first < one.last
+            else f"{one.first} steps ({one.count:,})"
+            for one in found.by_length
+        ]
+        errors = [one.error for one in found.by_length]
+        yield "lengths.svg", partial(pictures.errors_by, names, errors, title="Errors by length", y_label=found.unit)
 
 
 def rates(test: RateTest) -> str:

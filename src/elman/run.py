@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import platform
-import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,27 +11,29 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 import elman
-from elman import report
+from elman import record, report
 from elman.core.engines.operators import kernels_in_use
 from elman.core.errors import ElmanError, InputError, ModelFileError
 from elman.core.plan import Plan, plan
-from elman.data.fingerprint import fingerprint
 from elman.model.decode import continue_text
 from elman.model.file import load_model, save_model
 from elman.model.folder import write_file
 from elman.model.network import Cells, SequenceModel
+from elman.online import Online
 from elman.training import place
 from elman.training.again import end_early, job_again, restore
+from elman.training.board import Board
 from elman.training.checkpoint import Checkpoints, Every, Keeper
 from elman.training.history import Epoch, History, HistoryFile, Step
 from elman.training.interrupt import Interrupted, Interrupts
 from elman.training.loop import DivergedError, begin, go_on
 from elman.training.make import Made, input_size
+from elman.training.mistakes import mistakes
 from elman.training.origin import origin_of
 from elman.training.predict import evaluate, examples_of, predict, read_for
-from elman.training.randomness import borrowed
+from elman.training.randomness import unchanged
 from elman.training.scores import Scores, baseline_scores, calibrate, score
-from elman.training.settings import Job, job_from
+from elman.training.settings import Job, job_from, named_in_python
 from elman.training.state import TrainingState
 
 if TYPE_CHECKING:
@@ -65,14 +63,14 @@ Listener = Callable[[Started | Step | Epoch], None]
 
 @dataclass
 class Run:
-    """A trained model with what is known about it.
+    """A trained model with what is known about it; one that is loaded knows what it knew when its training ended.
 
     Attributes:
         model: the network with its settings.
         path: its folder.
         scores: on the test part (on the validation part where there is no test).
         baselines: the scores of what costs nothing, by name, on the same data.
-        history: the epochs; empty for a loaded run.
+        history: the epochs.
         notes: what was chosen from the data.
     """
 
@@ -116,6 +114,17 @@ class Run:
             if note:
                 warnings.warn(note, stacklevel=2)
         return scores
+
+    def stream(self) -> Online:
+        """Have the model answer while the data arrives.
+
+        >>> stream = elman.load("runs/machines-1").stream()
+        >>> stream.push([{"temp": 20.1, "load": 3.0}])  # a frame, an array or rows; its answer so far
+
+        Raises:
+            InputError: the model needs what comes later; the message says how to train one that does not.
+        """
+        return Online(self.model, str(self.path))
 
     def generate(
         self, prompt: str = "", length: int = 200, *, temperature: float = 1.0, top_k: int = 0, seed: int = 0
@@ -166,8 +175,9 @@ def train(
         InputError: a setting is wrong. DataError: the data is; the message says where and what to do.
         DivergedError: the loss is no longer finite. Interrupted: it was stopped, and is saved.
     """
-    job = job_from({"file": str(file), "source": source, "target": target, **settings})
-    return train_job(job, out=out, cells=cells, listener=listener)
+    with named_in_python():
+        job = job_from({"file": str(file), "source": source, "target": target, **settings})
+        return train_job(job, out=out, cells=cells, listener=listener)
 
 
 def train_job(
@@ -175,7 +185,7 @@ def train_job(
 ) -> Run:
     """:func:`train` for settings that are checked already; random states and threads are left as they were."""
     place.check_out(Path("runs") if out is None else Path(out), new=out is not None)
-    with _undisturbed():
+    with unchanged():
         made = Made.of(job, cells)
         path = place.new_folder(Path(out) if out is not None else None, job)
         with place.held(path):
@@ -218,7 +228,7 @@ def resume(
     """
     path = Path(path)
     place.refuse_no_run(path)
-    with _undisturbed(), place.held(path):
+    with unchanged(), place.held(path):
         job = job_again(path, settings, finish=finish, anyway=anyway)
         made = Made.of(job, cells)
         checkpoints = _checkpoints(made, path)
@@ -230,17 +240,6 @@ def resume(
         if finish:
             end_early(path, state)
         return _complete(made, state, path, checkpoints, listener)
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Leave random generators and torch's threads as they were."""
-    threads = torch.get_num_threads()
-    try:
-        with borrowed():
-            yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _checkpoints(made: Made, path: Path) -> Checkpoints:
@@ -291,11 +290,14 @@ def _what_is_left(error: Exception, path: Path, lr: float, *, kept: bool) -> str
 
 def _learn(made: Made, state: TrainingState, path: Path, keeper: Keeper, listener: Listener | None) -> None:
     """Train, writing a line of history.jsonl an epoch."""
-    lines = HistoryFile(path / place.HISTORY, state.history)
+    lines: list[HistoryFile | Board] = [HistoryFile(path / place.HISTORY, state.history)]
+    if made.job.tensorboard:
+        lines.append(Board(path, state.history))
 
     def hear(event: Started | Step | Epoch) -> None:
         if not isinstance(event, Step):
-            lines.write()
+            for file in lines:
+                file.write()
         if listener is not None:
             try:
                 listener(event)
@@ -306,7 +308,8 @@ def _learn(made: Made, state: TrainingState, path: Path, keeper: Keeper, listene
     hear(Started(made.notes, made.plan, weights, made.loop.epochs, path))
     go_on(state, made.data.train, made.data.valid, made.loop, hear, keeper)
     # Nothing is left to write, unless the disk was full at the last epoch.
-    lines.write()
+    for file in lines:
+        file.write()
 
 
 def _judge(made: Made, state: TrainingState, path: Path) -> Run:
@@ -322,8 +325,10 @@ def _judge(made: Made, state: TrainingState, path: Path) -> Run:
     baselines = baseline_scores(model.config, data.train, judged)
     run = Run(model, path, scores, baselines, state.history, made.notes)
     save_model(model, path / "model")
-    report.draw(run, data)
-    _write_record(run, made)
+    found = mistakes(model, judged, 256, device)
+    write_file(path / place.WORST, found.jsonl().encode())
+    report.draw(run, data, found)
+    record.write_record(run, made, found)
     return run
 
 
@@ -339,32 +344,12 @@ def load(path: str | Path, cells: Cells | None = None) -> Run:
     """
     folder = Path(path)
     if not folder.is_dir():
-        raise ModelFileError(f"{folder}: no such folder; elman train makes one, by default under runs/")
+        raise ModelFileError(f"{folder}: no such folder; elman train makes one, elman show lists those under runs/")
     inside = folder / "model"
     if (folder / place.SETTINGS).is_file() and not (folder / place.RECORD).is_file() and not inside.is_dir():
         raise ModelFileError(
             f"{folder}: its training was broken off; go on: elman train --resume {folder}, or keep the best epoch so "
             f"far: elman train --resume {folder} --finish"
         )
-    return Run(load_model(inside if inside.is_dir() else folder, cells), folder)
-
-
-def _write_record(run: Run, made: Made) -> None:
-    """report.json: scores beside baselines, settings, versions, and which data it was."""
-    job, loop, data = made.job, made.loop, made.data
-    chosen = {**job.model_dump(exclude_none=True), **loop.model_dump(), **run.model.config.net.model_dump()}
-    best = run.history.best
-    record = {
-        "scores": run.scores.values if run.scores else {},
-        "scored": {"on": "valid" if data.test is None else "test", "count": run.scores.count if run.scores else 0},
-        "baselines": {name: scores.values for name, scores in run.baselines.items()},
-        "best_epoch": best.epoch,
-        "epochs": len(run.history.epochs),
-        "seconds": sum(epoch.seconds for epoch in run.history.epochs),
-        "notes": run.notes,
-        "settings": chosen,
-        "versions": {"elman": elman.__version__, "torch": torch.__version__, "python": platform.python_version()},
-        "data_sha256": fingerprint(job.file),
-        "date": time.strftime("%Y-%m-%d"),
-    }
-    write_file(run.path / place.RECORD, (json.dumps(record, indent=1) + "\n").encode())
+    model = load_model(inside if inside.is_dir() else folder, cells)
+    return Run(model, folder, **record.known(folder))

@@ -23,6 +23,7 @@ from elman.run import load
 
 Elman = Callable[..., Any]
 FAST = ("--epochs", "1", "--hidden", "4")
+KEPT = {"model", "history.jsonl", "report.json", "run.toml", "worst.jsonl"}
 LABEL = ("--from", "text:review", "--to", "label:sentiment")
 
 
@@ -40,7 +41,7 @@ def test_a_run_leaves_a_model_with_its_record(trained: Any, job: str) -> None:
     run = folder / job
     pictures = {"learning.svg"} | {"label": {"confusion.svg"}, "fault": {"confusion.svg"}}.get(job, set())
     pictures |= {"forecast.svg", "horizon.svg"} if job == "future" else set()
-    assert {path.name for path in run.iterdir()} == {"model", "history.jsonl", "report.json", "run.toml"} | pictures
+    assert {path.name for path in run.iterdir()} == KEPT | pictures
     for name in pictures:
         assert ElementTree.parse(run / name).getroot().tag.endswith("svg")
     history = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
@@ -57,9 +58,11 @@ def test_the_screen_after_a_training_tells_the_score_its_baseline_and_what_to_do
     said = trained[1]["label"]
     assert "accuracy is the share of right answers; 3 scored" in said.out
     assert "always '" in said.out
-    assert re.search(r"^(Not better than|Better than|About as good as) the best baseline", said.out, re.MULTILINE)
+    assert re.search(
+        r"^(Not better than|Better than|About as good as|Ahead of|Behind) the best baseline", said.out, re.MULTILINE
+    )
     assert "elman predict label reviews.csv --out predicted.csv" in said.out
-    assert "elman train --config label/run.toml --cell feedforward" in said.out
+    assert "elman compare reviews.csv --from text:review --to label:sentiment" in said.out
     assert "elman generate book --prompt" in trained[1]["book"].out
 
 
@@ -282,7 +285,7 @@ def test_the_demo_fits_a_screen(work: Path, elman: Elman) -> None:
 
 # Words for people ---------------------------------------------------------------------------------------------
 
-VERBS = ("data", "train", "evaluate", "predict", "generate", "plan", "demo")
+VERBS = ("data", "train", "compare", "tune", "evaluate", "predict", "generate", "plan", "demo")
 
 
 def test_alone_it_welcomes(elman: Elman) -> None:
@@ -364,7 +367,7 @@ def test_in_a_process_of_its_own_an_error_is_one_message_and_code_2(work: Path) 
     said = _python("predict", "nothing", "reviews.csv", cwd=work)
     assert said.returncode == 2
     assert said.stdout == ""
-    assert said.stderr == "error: nothing: no such folder; elman train makes one, by default under runs/\n"
+    assert said.stderr == "error: nothing: no such folder; elman train makes one, elman show lists those under runs/\n"
 
 
 def test_a_pipe_that_is_closed_early_is_no_traceback(models: Path, work: Path) -> None:

@@ -50,7 +50,7 @@ def test_a_score_on_the_training_file_is_told_from_a_fair_one(work: Path, models
 
 def test_what_comes_next_is_no_score_on_the_training_file(trained: Any) -> None:
     said = trained[1]["label"].out
-    assert "evaluate label NEW_FILE" in said
+    assert "show label" in said
     assert not re.search(r"evaluate \S+ reviews\.csv", said)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from elman.bench.busy import NOISE, Busy
 from elman.bench.cases import Case, Data
 from elman.bench.peers import Call, contenders
 from elman.core.engines.operators import kernels_in_use, rates
@@ -50,6 +51,7 @@ class Result:
         ratio: how many times as long as elman each other one takes: the median of the rounds' ratios.
         rate: elman's operations a second, in 10^9, counting the products alone.
         rounds: how many turns each one had.
+        others: the cores that others kept busy meanwhile; None where that is not known.
     """
 
     case: Case
@@ -60,6 +62,12 @@ class Result:
     ratio: dict[str, float]
     rate: float
     rounds: int
+    others: float | None = None
+
+    @property
+    def noisy(self) -> bool:
+        """Whether others kept the machine so busy that the times are not to be trusted."""
+        return self.others is not None and self.others > NOISE
 
     def line(self) -> dict[str, Any]:
         """As one line of JSON; times in milliseconds."""
@@ -76,6 +84,7 @@ class Result:
             "ratio": {name: round(value, 3) for name, value in self.ratio.items()},
             "gflops": round(self.rate, 1),
             "rounds": self.rounds,
+            "others": None if self.others is None else round(self.others, 2),
         }
 
 
@@ -97,14 +106,15 @@ def measure(case: Case, rounds: int, threads: int, seen: Callable[[str], None] =
     _gate(case, results)
     counts = {name: max(1, int(_BLOCK / max(_timed(call)[0], 1e-7))) for name, call in calls.items()}
     times: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(rounds):
-        for name, call in calls.items():
-            time.sleep(_PAUSE)
-            call()
-            begin = time.perf_counter()
-            for _ in range(counts[name]):
+    with Busy() as busy:
+        for _ in range(rounds):
+            for name, call in calls.items():
+                time.sleep(_PAUSE)
                 call()
-            times[name].append((time.perf_counter() - begin) / counts[name])
+                begin = time.perf_counter()
+                for _ in range(counts[name]):
+                    call()
+                times[name].append((time.perf_counter() - begin) / counts[name])
     ratio = {
         name: statistics.median(other / own for own, other in zip(times["elman"], values, strict=True))
         for name, values in times.items()
@@ -112,7 +122,9 @@ def measure(case: Case, rounds: int, threads: int, seen: Callable[[str], None] =
     }
     median = {name: statistics.median(values) for name, values in times.items()}
     low, high = ({name: _quartile(values, part) for name, values in times.items()} for part in (0, 2))
-    return Result(case, first, median, low, high, ratio, case.operations(data.tokens) / median["elman"] / 1e9, rounds)
+    return Result(
+        case, first, median, low, high, ratio, case.operations(data.tokens) / median["elman"] / 1e9, rounds, busy.others
+    )
 
 
 def _quartile(values: list[float], part: int) -> float:

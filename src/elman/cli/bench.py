@@ -86,6 +86,16 @@ def bench(
                 results.append(measure(case, many, threads, status.update))
             show.out.print(_row(results[-1], place))
         show.out.print(_closing([result for result in results if result.case.job == job]))
+    noisy = [result.others for result in results if result.noisy and result.others is not None]
+    if noisy:
+        show.out.print(
+            show.wrap(
+                f"* {len(noisy)} of {len(results)} lines were measured while others kept up to {max(noisy):.1f} cores "
+                "busy: all contenders ran slower, and the ratios are less sure; run it again when the machine is idle"
+            )
+        )
+    elif any(result.others is None for result in results):
+        show.out.print("Whether the machine was busy otherwise is not known on this system.")
     if out:
         _write(Path(out), results, place)
 
@@ -132,7 +142,7 @@ def _row(result: Result, place: Machine) -> str:
         there = other in result.median
         cells.append(f"{_time(result.median[other]):>9} x{result.ratio[other]:6.2f}" if there else f"{'-':>17}")
     share = f"{100 * result.rate / place.arithmetic:.0f} %" if place.arithmetic else "-"
-    return f"{name:20} {' '.join(cells)}{_peak(case.job, share)}"
+    return f"{name:20} {' '.join(cells)}{_peak(case.job, share)}{' *' if result.noisy else ''}"
 
 
 def _time(seconds: float) -> str:

@@ -21,19 +21,22 @@ from elman.model.grammar import parse_target
 from elman.model.kinds.text import TokenOut
 from elman.model.network import SequenceModel
 from elman.training.loop import Epoch, Step
-from elman.training.measures import METRICS, Scores, metrics_of
+from elman.training.measures import Scores, metrics_of
+from elman.training.settings import Job
+from elman.training.verdict import verdict
 
 if TYPE_CHECKING:
-    from elman.run import Started
+    from elman.run import Run, Started
 
 __all__ = [
-    "WELCOME",
     "Watch",
+    "as_typed",
     "command",
     "explain",
     "fail",
     "notes",
     "out",
+    "score_lines",
     "score_table",
     "unit_of",
     "verdict",
@@ -46,23 +49,20 @@ out = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
 err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 """Progress and errors go here (standard error)."""
 
-WELCOME = """\
-elman: recurrent neural networks for sequences in files
-
-  data      elman data reviews.csv                (what is in it, what is wrong)
-  train     elman train reviews.csv --from text:review --to label:sentiment
-            elman train demand.csv --from series:load --to future:24 --time date
-            elman train book.txt --from text.char --to next
-  evaluate  elman evaluate runs/reviews-1 new.csv
-  predict   elman predict runs/reviews-1 new.csv --out predicted.csv
-
-  see it work in two minutes:   elman demo
-  every option of a command:    elman train --help"""
-
 
 def fail(message: str) -> None:
     """Print an error the way all of them look."""
     err.print(Text.assemble(("error: ", "bold red"), message))
+
+
+def as_typed(message: str) -> str:
+    """A message that begins with settings (``weight_decay: ...``), with them as options (``--weight-decay: ...``)."""
+    head, colon, rest = message.partition(": ")
+    names = head.split(", ")
+    if not colon or not all(name in Job.model_fields and name != "file" for name in names):
+        return message
+    typed = {"source": "from", "target": "to"}
+    return ", ".join(f"--{typed.get(name, name.replace('_', '-'))}" for name in names) + colon + rest
 
 
 def notes(lines: Sequence[str]) -> None:
@@ -139,6 +139,16 @@ def explain(scores: Scores) -> None:
             out.print(words)
 
 
+def score_lines(run: Run, count: str) -> None:
+    """Print the scores of a run beside its baselines, and what they mean."""
+    if run.scores is None:
+        return
+    label = f"elman {run.model.config.net.cell}"
+    out.print(wrap(f"{next(iter(run.scores.values))} is the {unit_of(run.model)}; {count}"))
+    out.print(score_table({label: run.scores, **run.baselines}, label))
+    explain(run.scores)
+
+
 def score_table(rows: dict[str, Scores], first: str) -> Table:
     """Scores of several models side by side; the row ``first`` stands out."""
     names = list(dict.fromkeys(name for scores in rows.values() for name in scores.values))
@@ -150,30 +160,6 @@ def score_table(rows: dict[str, Scores], first: str) -> Table:
         cells = [_number(scores.values.get(name)) for name in names]
         table.add_row(label, *cells, style="bold" if label == first else "")
     return table
-
-
-def verdict(mine: Scores, others: dict[str, Scores], baselines: set[str], *, early: bool = False) -> str:
-    """One honest sentence: how the model stands to the best of what it is compared with."""
-    metric = next(iter(mine.values))
-    value = mine.values[metric]
-    if not others:
-        return f"{metric} {value:.3f}; there is no baseline for this kind of data."
-    more_is_better = METRICS[metric]
-    pick = max if more_is_better else min
-    name = pick(others, key=lambda label: others[label].values[metric])
-    best = others[name].values[metric]
-    ahead = (value - best) * (1 if more_is_better else -1)
-    what = "the best baseline" if name in baselines else "the other net"
-    hundredths = abs(ahead) * 100 / (1.0 if more_is_better else max(abs(best), 1e-12))
-    size = f"{hundredths:.1f} {'points' if more_is_better else '%'}"
-    if hundredths < 1:
-        by = f": {'ahead' if ahead > 0 else 'behind'} by {size}" if hundredths >= 0.05 else ""
-        return f"About as good as {what} ({name}){by}."
-    if ahead > 0:
-        return f"Better than {what} ({name}) by {size}."
-    # Training that stopped for want of gain would gain nothing by going on.
-    help_ = "More data" if early else "More data or longer training"
-    return f"Not better than {what} ({name}): behind by {size}. {help_} may help."
 
 
 def _number(value: float | None) -> str:

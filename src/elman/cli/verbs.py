@@ -6,8 +6,9 @@ import sys
 
 import typer
 
-from elman.cli import bench, data, demo, evaluate, generate, plan, predict, train
-from elman.cli.show import WELCOME, fail
+from elman.cli import bench, compare, data, demo, evaluate, generate, plan, predict, show_run, train, tune
+from elman.cli.show import as_typed, fail
+from elman.cli.welcome import WELCOME
 from elman.core.errors import ElmanError
 
 __all__ = ["app", "run"]
@@ -20,7 +21,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (data, train, evaluate, predict, generate, plan, demo, bench):
+for verb in (data, train, compare, tune, evaluate, predict, generate, show_run, plan, demo, bench):
     verb.register(app)
 
 
@@ -44,7 +45,7 @@ def run() -> None:
     try:
         app()
     except ElmanError as error:
-        fail(str(error))
+        fail(as_typed(str(error)))
         sys.exit(2)
     except OSError as error:
         # Such as a disk that is full. Its words say what and where.

@@ -132,7 +132,7 @@ class Ragged:
         if self.full:
             return self
         mask = self.mask.reshape(self.steps, self.batch, *[1] * (self.values.dim() - 2))
-        return self.with_values(torch.where(mask, self.values, torch.zeros_like(self.values)))
+        return self.with_values(torch.where(mask, self.values, self.values.new_zeros(())))
 
     def reverse(self) -> Ragged:
         """Every row read backwards within its own length; pads stay where they are."""

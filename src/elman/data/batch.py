@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 import numpy as np
@@ -11,9 +11,14 @@ import torch
 from torch import Tensor
 
 from elman.core.ragged import Ragged
+from elman.data.sequences import Sequences
+from elman.data.whence import Whence
 from elman.model.shapes import Batch, windows
 
 __all__ = ["Batches", "ExampleSet", "PieceSet", "StreamSet", "TokenBatches", "WindowSet"]
+
+
+Steps = Sequence[Tensor] | Sequences
 
 
 class Batches(ABC):
@@ -21,6 +26,9 @@ class Batches(ABC):
 
     carries = False
     """Whether batches go on from each other, so that the state has to be handed on."""
+
+    whence: Whence | None = None
+    """Where its sequences come from, where that is known."""
 
     @abstractmethod
     def epoch(self, size: int, seed: int, epoch: int, first: int = 0) -> Iterator[Batch]:
@@ -53,11 +61,13 @@ class ExampleSet(Batches):
 
     def __init__(
         self,
-        inputs: Sequence[Tensor],
-        targets: Tensor | Sequence[Tensor],
-        scores: Sequence[Tensor] | None = None,
+        inputs: Steps,
+        targets: Tensor | Steps,
+        scores: Steps | None = None,
     ) -> None:
-        self.inputs, self.targets, self.scores = list(inputs), targets, scores
+        self.inputs = _at_one_place(inputs)
+        self.targets = targets if isinstance(targets, Tensor) else _at_one_place(targets)
+        self.scores = None if scores is None else _at_one_place(scores)
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -69,7 +79,7 @@ class ExampleSet(Batches):
         random = np.random.default_rng((seed, epoch))
         order = random.permutation(len(self))
         # Rows of like length go together: sort within pools of 20 batches, then shuffle the batches.
-        lengths = np.array([len(sequence) for sequence in self.inputs])
+        lengths = self.inputs.lengths
         pools = [order[k : k + 20 * size] for k in range(0, len(order), 20 * size)]
         order = np.concatenate([pool[np.argsort(lengths[pool], kind="stable")] for pool in pools])
         starts = np.arange(0, len(order), size)
@@ -82,14 +92,15 @@ class ExampleSet(Batches):
 
     def batch(self, index: np.ndarray) -> Batch:
         """The examples of an index as one batch."""
-        rows = Ragged.from_list([self.inputs[k] for k in index])
+        rows = Ragged(self.inputs.padded(index), torch.from_numpy(self.inputs.lengths[index]))
         if isinstance(self.targets, Tensor):
             return Batch(rows, self.targets[torch.from_numpy(index)], numbers=index)
-        target = torch.nn.utils.rnn.pad_sequence([self.targets[k] for k in index])
-        if self.scores is None:
-            return Batch(rows, target, numbers=index)
-        score = torch.nn.utils.rnn.pad_sequence([self.scores[k] for k in index])
-        return Batch(rows, target, score, numbers=index)
+        score = None if self.scores is None else self.scores.padded(index)
+        return Batch(rows, self.targets.padded(index), score, numbers=index)
+
+
+def _at_one_place(sequences: Steps) -> Sequences:
+    return sequences if isinstance(sequences, Sequences) else Sequences.of(sequences)
 
 
 class PieceSet(ExampleSet):
@@ -104,12 +115,10 @@ class PieceSet(ExampleSet):
 
     def __init__(self, whole: ExampleSet, size: int) -> None:
         self.whole = whole
-        inputs, targets = _cut(whole.inputs, size), _cut(whole.targets, size)
-        super().__init__(inputs, targets, None if whole.scores is None else _cut(whole.scores, size))
-
-
-def _cut(sequences: Iterable[Tensor], size: int) -> list[Tensor]:
-    return [piece for sequence in sequences for piece in sequence.split(size)]
+        if isinstance(whole.targets, Tensor):
+            raise TypeError("sequences with one answer each cannot be cut")
+        scores = None if whole.scores is None else whole.scores.cut(size)
+        super().__init__(whole.inputs.cut(size), whole.targets.cut(size), scores)
 
 
 class TokenBatches(Batches):
@@ -126,7 +135,7 @@ class TokenBatches(Batches):
 
     def __init__(self, examples: ExampleSet, tokens: int) -> None:
         self.examples, self.tokens = examples, tokens
-        self._lengths = np.array([max(1, len(sequence)) for sequence in examples.inputs])
+        self._lengths = np.maximum(1, examples.inputs.lengths)
         self._starts = self._cut(np.sort(self._lengths))
 
     def __len__(self) -> int:
@@ -189,7 +198,7 @@ class WindowSet(Batches):
     ) -> None:
         self.lookback, self.horizon, self.ahead, self._fill = lookback, horizon, list(ahead), fill
         lengths = [len(series) for series in inputs]
-        offsets = np.cumsum([0, *lengths[:-1]])
+        self._offsets = offsets = np.cumsum([0, *lengths[:-1]])
         self.inputs, self.targets = torch.cat(list(inputs)), torch.cat(list(targets))
         starts = [
             np.arange(max(first, self.lookback), last - self.horizon + 1) + offset
@@ -201,6 +210,12 @@ class WindowSet(Batches):
         ends = [last for _, last in ranges]
         longest = int(np.argmax(ends)) if ends else 0
         self._longest = (int(offsets[longest]), int(offsets[longest]) + ends[longest]) if ends else (0, 0)
+
+    def place(self, window: int) -> tuple[int, int]:
+        """The series of a window, and how many of its steps lie before what is forecast."""
+        start = int(self.starts[window])
+        series = int(np.searchsorted(self._offsets, start, side="right")) - 1
+        return series, start - int(self._offsets[series])
 
     def longest(self, channel: int) -> np.ndarray:
         """One input channel of the series whose range ends last, up to that end and no further, float64."""

@@ -40,16 +40,20 @@ def _divided(split: str | None, parts: Parts, *, seed: int, stratify: bool) -> S
     rule = split if split and is_rule(split) else None
     if valid is not None and test is not None:
         return Split(main, valid, test, "the parts as the files give them")
-    if test is not None:
+    if test is not None or main.untested:
         # All that is not test is for training but a tenth.
         inner = split_examples(main, "0.9", seed=seed, stratify=stratify)
         if inner.test is None:
             raise AssertionError("a fraction below 1 leaves a part")
         joined = _joined(inner.train, inner.valid)
-        return Split(joined, inner.test, test, "test as the file gives it; a tenth of the training file validates")
+        if test is None:
+            return Split(joined, inner.test, None, f"a tenth, drawn at random (seed {seed}), validates", inner.drawn)
+        how = "test as the file gives it; a tenth of the training file validates"
+        return Split(joined, inner.test, test, how, inner.drawn)
     made = split_examples(main, rule, seed=seed, stratify=stratify)
     if valid is not None:
-        return Split(_joined(made.train, made.valid), valid, made.test, "validation as the file gives it; " + made.how)
+        how = "validation as the file gives it; " + made.how
+        return Split(_joined(made.train, made.valid), valid, made.test, how, made.drawn)
     return made
 
 
@@ -69,12 +73,18 @@ def _joined(a: Examples, b: Examples) -> Examples:
     )
 
 
-def divide_steps(rule: str | None, parts: Parts, lengths: list[int]) -> TimeSplit:
-    """Cut every sequence by time, where files of their own give the validation or test part."""
+def divide_steps(rule: str | None, parts: Parts, lengths: list[int], *, least: int = 1) -> TimeSplit:
+    """Cut every sequence by time, where files of their own give the validation or test part.
+
+    Of sequences that are not tested on, at least ``least`` steps validate, as far as they go.
+    """
     if rule is not None and not is_rule(rule):
         raise InputError(f"--split {rule}: series are cut by time; write fractions (0.7,0.1,0.2) or dates")
     if rule is None and parts[1] is not None and parts[2] is not None:
         return TimeSplit([(0, n, n, n) for n in lengths], "the parts as the files give them")
+    if parts[0].untested:
+        cut = [(0, max(0, min(int(n * 0.9), n - least)), n, n) for n in lengths]
+        return TimeSplit(cut, "the last tenth of every series validates")
     made = split_time(parts[0], rule, lengths)
     if parts[1] is not None:
         # What would have validated is for training.

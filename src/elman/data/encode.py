@@ -12,6 +12,7 @@ from elman.core.errors import DataError
 from elman.data.batch import ExampleSet, PieceSet, StreamSet, WindowSet
 from elman.data.fit import Input
 from elman.data.roles import Examples
+from elman.data.whence import whence
 from elman.model.kinds.joined import JoinedIn
 from elman.model.kinds.label import LabelOut
 from elman.model.kinds.labels import LabelsOut
@@ -31,12 +32,18 @@ def encode_examples(
     kind: Input, output: LabelOut | LabelsOut | NumberOut, ex: Examples, *, seen: bool = True
 ) -> ExampleSet:
     """Encode whole sequences with one target each; a label that training never saw is an error if ``seen``."""
-    inputs = [kind.encode(raw) for raw in ex.inputs]
+    made = ExampleSet([kind.encode(raw) for raw in ex.inputs], _answers(output, ex, seen=seen))
+    made.whence = whence(ex)
+    return made
+
+
+def _answers(output: LabelOut | LabelsOut | NumberOut, ex: Examples, *, seen: bool) -> Tensor:
+    """One encoded target a sequence."""
     targets = ex.targets or []
     if isinstance(output, NumberOut):
-        return ExampleSet(inputs, output.encode(np.stack(targets)).unsqueeze(1))
+        return output.encode(np.stack(targets)).unsqueeze(1)
     if isinstance(output, LabelsOut):
-        return ExampleSet(inputs, output.encode(targets))
+        return output.encode(targets)
     numbers = output.encode(targets)
     unseen = (numbers < 0).nonzero().flatten().tolist()
     if unseen and seen:
@@ -50,7 +57,7 @@ def encode_examples(
             row=line,
             column=output.column,
         )
-    return ExampleSet(inputs, numbers)
+    return numbers
 
 
 def encode_windows(
@@ -64,7 +71,9 @@ def encode_windows(
     targets = [output.encode(series) for series in ex.targets or []]
     spans = ranges or [(0, len(series)) for series in inputs]
     ahead = kind.ahead if isinstance(kind, JoinedIn) else []
-    return WindowSet(inputs, targets, spans, lookback, output.horizon, ex.ids, ahead=ahead, fill=kind.fill)
+    made = WindowSet(inputs, targets, spans, lookback, output.horizon, ex.ids, ahead=ahead, fill=kind.fill)
+    made.whence = whence(ex)
+    return made
 
 
 def encode_steps(
@@ -78,7 +87,7 @@ def encode_steps(
         ranges: first and last step (exclusive) that counts, one pair a sequence; None for all.
         shift: 0 where the target is beside its step, 1 where it is that of the step behind.
     """
-    inputs, targets, scores = [], [], []
+    inputs, targets, scores, kept = [], [], [], []
     for k, (raw, wanted) in enumerate(zip(ex.inputs, ex.targets or [], strict=True)):
         first, last = (0, len(raw)) if ranges is None else ranges[k]
         if last - max(first, shift) < 1:
@@ -89,7 +98,10 @@ def encode_steps(
         inputs.append(kind.encode(raw[: last - shift]))
         targets.append(goal.unsqueeze(1) if isinstance(output, NumberOut) else goal)
         scores.append((torch.arange(shift, last) >= first) & ~missing)
-    return ExampleSet(inputs, targets, scores)
+        kept.append(k)
+    made = ExampleSet(inputs, targets, scores)
+    made.whence = whence(ex, kept, shift)
+    return made
 
 
 def _none(names: np.ndarray) -> Tensor:
@@ -105,7 +117,9 @@ def next_tokens(kind: TextIn, ex: Examples) -> ExampleSet:
     """Encode separate texts: from the end mark through every token to the end mark."""
     end = torch.ones(1, dtype=torch.int64)
     whole = [torch.cat([end, kind.encode(text), end]) for text in ex.inputs]
-    return ExampleSet([text[:-1] for text in whole], [text[1:] for text in whole])
+    made = ExampleSet([text[:-1] for text in whole], [text[1:] for text in whole])
+    made.whence = whence(ex)
+    return made
 
 
 def stream(numbers: Tensor) -> StreamSet:

@@ -34,7 +34,7 @@ def prepare_forecast(parts: Parts, target: Part, *, split: str | None, lookback:
     """Cut every series by time, fit on what trains, and make windows of all parts."""
     main, horizon = parts[0], target.horizon
     lengths = [len(series) for series in main.inputs]
-    cut = divide_steps(split, parts, lengths)
+    cut = divide_steps(split, parts, lengths, least=horizon)
     longest = max(a for _, a, _, _ in cut.ranges)
     given, lookback = lookback, lookback or _lookback(horizon, longest)
     usable = [k for k, (_, a, _, _) in enumerate(cut.ranges) if a >= lookback + horizon]

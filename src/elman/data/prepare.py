@@ -84,6 +84,7 @@ class Prepared:
         test: for the final score; None where the split leaves none.
         lookback: steps of history of a forecast, else 0.
         notes: what was chosen for the user, in sentences.
+        drawn: whether the parts were drawn at random, by the request's seed.
     """
 
     source: tuple[Part, ...]
@@ -95,14 +96,18 @@ class Prepared:
     test: Batches | None
     lookback: int = 0
     notes: list[str] = field(default_factory=list)
+    drawn: bool = False
 
 
-def prepare(request: Request) -> Prepared:
-    """Read, split, fit and encode; see :class:`Request`. Raises DataError and InputError with what to mend."""
+def prepare(request: Request, given: Examples | None = None) -> Prepared:
+    """Read, split, fit and encode; see :class:`Request`. Raises DataError and InputError with what to mend.
+
+    Examples that are ``given`` (see :mod:`elman.data.arrays`) stand in place of those of a file; the rest is the same.
+    """
     source, target = parse_source(request.source), parse_target(request.target)
     check_pair(source, target)
     _refuse_idle(request, target)
-    parts = _files(request, source, target)
+    parts = _files(request, source, target) if given is None else (given, None, None)
     main = parts[0]
     if main.choice is None:
         raise TypeError("examples of a table have a choice of columns")
@@ -121,7 +126,7 @@ def prepare(request: Request) -> Prepared:
         made = _per_step(request, parts, source, target)
     _check_parts(request, made)
     made.notes[:0] = main.notes
-    if made.test is None:
+    if made.test is None and not main.untested:
         made.notes.append("there is no test part: the scores are those of the validation part, which chose the epoch")
     return made
 
@@ -239,7 +244,7 @@ def _one_answer(request: Request, parts: Parts, source: tuple[Part, ...], target
     others = [ex for ex in (split.valid, split.test) if ex is not None]
     if isinstance(output, LabelsOut) and (new := output.unseen([one for ex in others for one in ex.targets or []])):
         notes.append(f"{', '.join(new)}: never in the training part, so never predicted and not scored")
-    return Prepared(source, target, kind, output, train, valid, test, notes=notes)
+    return Prepared(source, target, kind, output, train, valid, test, notes=notes, drawn=split.drawn)
 
 
 def _fit(request: Request, main: Examples, sequences: list[object]) -> Input:
@@ -259,10 +264,12 @@ def _per_step(request: Request, parts: Parts, source: tuple[Part, ...], target: 
     main, follows = parts[0], target.kind == "next"
     words = main.choice is not None and main.choice.words
     notes: list[str]
+    drawn = False
     ranges: list[list[tuple[int, int]] | None]
     if len(main) >= (_MANY if follows else 3) and (words or not follows):
         split = divide_examples(request.split, parts, seed=request.seed, stratify=False)
         sides, ranges, notes = [split.train, split.valid, split.test], [None] * 3, [split.how]
+        drawn = split.drawn
         training, goals = split.train.inputs, split.train.targets or []
     else:
         cut = divide_steps(request.split, parts, [len(one) for one in main.inputs])
@@ -289,7 +296,8 @@ def _per_step(request: Request, parts: Parts, source: tuple[Part, ...], target: 
         raise TypeError("there is always something to train and to validate on")
     if test is not None and not len(test) and not request.test:
         test = None
-    return Prepared(source, target, kind, output, pieces(train) if follows else train, valid, test, notes=notes)
+    train = pieces(train) if follows else train
+    return Prepared(source, target, kind, output, train, valid, test, notes=notes, drawn=drawn)
 
 
 def _next_token(request: Request, parts: Parts, source: tuple[Part, ...], target: Part) -> Prepared:
@@ -304,7 +312,7 @@ def _next_token(request: Request, parts: Parts, source: tuple[Part, ...], target
         output = TokenOut(size=kind.width, separate=True)
         train, valid = next_tokens(kind, split.train), next_tokens(kind, split.valid)
         test = None if split.test is None else next_tokens(kind, split.test)
-        return Prepared(source, target, kind, output, train, valid, test, notes=[split.how])
+        return Prepared(source, target, kind, output, train, valid, test, notes=[split.how], drawn=split.drawn)
     text = main.inputs[0]
     if isinstance(text, Steps):
         raise InputError("--static: a text is continued by itself; leave --static out")

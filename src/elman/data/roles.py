@@ -90,6 +90,7 @@ class Examples:
         notes: sentences on the choices that were made for the user.
         form: how the file writes its times (see :func:`elman.data.columns.time_form`).
         choice: the parts of both sides; ``None`` where examples come from no table.
+        untested: whether none of them is kept for a test, for what tests is elsewhere.
     """
 
     inputs: list[Any]
@@ -104,6 +105,7 @@ class Examples:
     notes: list[str]
     form: str = ""
     choice: Choice | None = None
+    untested: bool = False
 
     def __len__(self) -> int:
         return len(self.inputs)

@@ -29,12 +29,13 @@ _VALID = 0.1
 
 @dataclass(frozen=True)
 class Split:
-    """Which examples belong where; ``how`` says it in one sentence, for the log."""
+    """Which examples belong where; ``how`` says it in one sentence, for the log; ``drawn``: whether at random."""
 
     train: Examples
     valid: Examples
     test: Examples | None
     how: str
+    drawn: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def split_examples(ex: Examples, rule: str | None, *, seed: int, stratify: bool)
     parts = _draw(np.arange(len(ex)), fractions, seed, labels)
     sizes = ", ".join(f"{len(part)} {name}" for part, name in zip(parts, ("train", "valid", "test"), strict=True))
     how = f"examples divided at random ({plan}; seed {seed}{_stratified(labels)}): {sizes}"
-    return Split(ex.subset(parts[0]), ex.subset(parts[1]), ex.subset(parts[2]), how)
+    return Split(ex.subset(parts[0]), ex.subset(parts[1]), ex.subset(parts[2]), how, drawn=True)
 
 
 def _stratified(labels: list[str] | None) -> str:
@@ -107,7 +108,8 @@ def _by_column(ex: Examples, split: list[str], seed: int, labels: list[str] | No
     if not train.size:
         raise DataError("no example is in the part 'train'; write train into some rows of the split column", file=file)
     how = "examples divided as the split column says"
-    if not valid.size:
+    drawn = not valid.size
+    if drawn:
         if train.size < 2:
             raise DataError(
                 "one training example is too few to draw validation from; write valid into some rows of "
@@ -117,7 +119,7 @@ def _by_column(ex: Examples, split: list[str], seed: int, labels: list[str] | No
         train, valid = _draw(train, (1 - _VALID, _VALID), seed, labels)
         how += f", with 10 % of train drawn for valid (seed {seed}{_stratified(labels)})"
     how += f": {len(train)} train, {len(valid)} valid, {len(test)} test"
-    return Split(ex.subset(train), ex.subset(valid), ex.subset(test) if test.size else None, how)
+    return Split(ex.subset(train), ex.subset(valid), ex.subset(test) if test.size else None, how, drawn)
 
 
 def _example_fractions(rule: str | None) -> tuple[tuple[float, ...], str]:

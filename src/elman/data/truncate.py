@@ -10,6 +10,7 @@ import torch
 from elman.core.errors import InputError
 from elman.core.ragged import Ragged
 from elman.data.batch import Batches, ExampleSet, PieceSet, StreamSet, TokenBatches
+from elman.data.sequences import Sequences
 from elman.model.shapes import Batch, Window, windows
 
 __all__ = ["TruncatedSet", "in_batches", "longest"]
@@ -32,8 +33,10 @@ class TruncatedSet(Batches):
     carries = True
 
     def __init__(self, whole: ExampleSet, every: int, reach: int) -> None:
+        if isinstance(whole.targets, torch.Tensor):
+            raise TypeError("sequences with one answer each cannot be truncated")
         self.whole, self.every, self.reach = whole, every, reach
-        self._lengths = np.array([len(sequence) for sequence in whole.inputs])
+        self._targets, self._lengths = whole.targets, whole.inputs.lengths
 
     def __len__(self) -> int:
         return len(self.whole)
@@ -61,14 +64,18 @@ class TruncatedSet(Batches):
 
     def _batch(self, index: np.ndarray, part: Window) -> Batch:
         begin, start, fresh, stop, _ = part
-        inputs, targets, scores = self.whole.inputs, self.whole.targets, self.whole.scores
-        lead = Ragged.from_list([inputs[k][begin:start] for k in index]) if start > begin else None
-        rows = Ragged.from_list([inputs[k][start:stop] for k in index])
-        target = torch.nn.utils.rnn.pad_sequence([targets[k][start:stop] for k in index])
+        whole = self.whole
+        lead = _rows(whole.inputs.between(begin, start), index) if start > begin else None
+        rows = _rows(whole.inputs.between(start, stop), index)
         score = rows.mask & (torch.arange(start, stop) >= fresh)[:, None]
-        if scores is not None:
-            score &= torch.nn.utils.rnn.pad_sequence([scores[k][start:stop] for k in index])
+        if whole.scores is not None:
+            score &= whole.scores.between(start, stop).padded(index)
+        target = self._targets.between(start, stop).padded(index)
         return Batch(rows, target, score, goes_on=begin > 0, lead=lead, window=part, numbers=index)
+
+
+def _rows(sequences: Sequences, index: np.ndarray) -> Ragged:
+    return Ragged(sequences.padded(index), torch.from_numpy(sequences.lengths[index]))
 
 
 def in_batches(data: Batches, tokens: int | None, truncate: tuple[int, int] | None = None) -> Batches:
@@ -97,7 +104,7 @@ def longest(data: Batches, size: int) -> int:
     """The steps of the longest sequence that training can go through; of ``size`` parallel streams, of each."""
     if isinstance(data, StreamSet):
         return data.length(size)
-    return max(1, max(len(sequence) for sequence in _whole(data).inputs))
+    return max(1, int(_whole(data).inputs.lengths.max(initial=0)))
 
 
 def _whole(data: Batches) -> ExampleSet:

@@ -13,7 +13,7 @@ from elman.model.kinds.labels import LabelsHead
 from elman.model.kinds.number import LEVELS, NumberHead, NumberOut
 from elman.model.network import SequenceModel
 
-__all__ = ["chances", "margin_of", "next_quantiles", "quantiles", "step_chances"]
+__all__ = ["chances", "chances_from", "margin_of", "next_quantiles", "quantiles", "quantiles_from", "step_chances"]
 
 
 def chances(model: SequenceModel, ragged: Ragged) -> Tensor:
@@ -23,6 +23,17 @@ def chances(model: SequenceModel, ragged: Ragged) -> Tensor:
     if not isinstance(model.head, LabelHead):
         raise InputError("this model predicts no label")
     return torch.softmax(model.answer(ragged), dim=-1)
+
+
+def chances_from(model: SequenceModel, raw: Tensor) -> Tensor:
+    """Probabilities ``(..., K)`` from what the head makes of features; see :func:`chances`."""
+    return torch.sigmoid(raw) if isinstance(model.head, LabelsHead) else torch.softmax(raw, dim=-1)
+
+
+def quantiles_from(model: SequenceModel, raw: Tensor) -> Tensor:
+    """Quantiles ``(..., H, C, Q)`` from what the head makes of features, in order and widened by the margin."""
+    found = raw.sort(dim=-1).values
+    return _ordered(found + margin_of(model, found))
 
 
 def step_chances(model: SequenceModel, ragged: Ragged, state: State = None) -> tuple[Tensor, State]:
@@ -50,8 +61,7 @@ def next_quantiles(model: SequenceModel, ragged: Ragged, state: State = None) ->
     """Quantiles of the value at (or after) every step, ``(T, B, C, Q)``, and the state; see :func:`quantiles`."""
     _check(model)
     raw, state = model.answers(ragged, state)
-    found = raw.sort(dim=-1).values
-    return _ordered(found + margin_of(model, found)).squeeze(2), state
+    return quantiles_from(model, raw).squeeze(2), state
 
 
 def margin_of(model: SequenceModel, like: Tensor) -> Tensor:

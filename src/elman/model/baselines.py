@@ -127,8 +127,8 @@ class Lookup:
         return found
 
 
-def bigram_nats(train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray], size: int) -> float:
-    """Nats a token of a model that knows only the token before, from counts mixed with the single tokens'."""
+def bigram_nats(train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray], size: int) -> np.ndarray:
+    """Nats of each token of a model that knows only the token before, from counts mixed with the single tokens'."""
     once = np.bincount(train[1], minlength=size) + 1.0
     single = once / once.sum()
     # Sparse pairs: V x V tables would not fit for words.
@@ -136,4 +136,5 @@ def bigram_nats(train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np
     totals = np.bincount(train[0], minlength=size)
     seen = np.array([pairs[pair] for pair in zip(test[0].tolist(), test[1].tolist(), strict=True)], dtype=float)
     chances = (seen + 2.0 * single[test[1]]) / (totals[test[0]] + 2.0)
-    return float(-np.log(chances).mean())
+    nats: np.ndarray = -np.log(chances)
+    return nats

@@ -22,7 +22,7 @@ from elman.model.folder import read_folder, write_folder
 from elman.model.network import CELLS, Cells, ModelConfig, SequenceModel
 from elman.model.sound import check_config, check_weights
 
-__all__ = ["load_model", "packed", "save_model", "serialise"]
+__all__ = ["load_model", "model_from", "packed", "save_model", "serialise"]
 
 _WEIGHTS, _CONFIG = "model.safetensors", "config.json"
 
@@ -77,7 +77,24 @@ def load_model(path: str | Path, cells: Cells | None = None) -> SequenceModel:
         ModelFileError: missing, damaged, truncated, of another version, or not one whole.
     """
     folder = Path(path)
-    files = read_folder(folder, (_WEIGHTS, _CONFIG))
+    return model_from(read_folder(folder, (_WEIGHTS, _CONFIG)), folder, cells)
+
+
+def model_from(files: dict[str, bytes], folder: Path, cells: Cells | None = None) -> SequenceModel:
+    """The model whose files :func:`serialise` gave; nothing in them is executed.
+
+    Args:
+        files: their bytes, by name.
+        folder: where they come from, for messages.
+        cells: cells of your own by the names the model was trained with.
+
+    Raises:
+        ModelFileError: they are not a model's, of another version, or not one whole.
+    """
+    if not {_WEIGHTS, _CONFIG} <= set(files):
+        raise ModelFileError(
+            f"{folder}: expected {_WEIGHTS} and {_CONFIG}, got {', '.join(sorted(files)) or 'nothing'}"
+        )
     try:
         config = ModelConfig.model_validate_json(files[_CONFIG])
     except ValidationError as error:

@@ -1,9 +1,11 @@
 """Pictures made of text: SVG charts and charts for a terminal.  Knows numbers, not models."""
 
 from elman.pictures.bars import errors_by
+from elman.pictures.dots import scores_by_seed
 from elman.pictures.lines import forecast, learning_curves
 from elman.pictures.matrix import confusion
 from elman.pictures.terminal import bar, chart, sparkline
+from elman.pictures.trials import trials
 from elman.pictures.unfold import unfolded
 
 __all__ = [
@@ -13,6 +15,8 @@ __all__ = [
     "errors_by",
     "forecast",
     "learning_curves",
+    "scores_by_seed",
     "sparkline",
+    "trials",
     "unfolded",
 ]

@@ -24,7 +24,7 @@ from elman.model.kinds.number import LEVELS, NumberOut
 from elman.model.kinds.text import TextIn
 from elman.model.network import SequenceModel
 
-__all__ = ["digits", "frame_of"]
+__all__ = ["digits", "encoded_rows", "frame_of", "free", "intervals", "likeliest"]
 
 _BATCH = 256
 _SHOWN = [LEVELS.index(level) for level in (0.5, 0.1, 0.9)]
@@ -58,7 +58,7 @@ def digits(out: NumberOut, names: list[str]) -> dict[str, int]:
 
 
 def _labels(model: SequenceModel, ex: Examples, out: LabelOut) -> pl.DataFrame:
-    found = np.concatenate([chances(model, rows).cpu().numpy() for rows in _rows(model, _encoded(model, ex))])
+    found = np.concatenate([chances(model, rows).cpu().numpy() for rows in encoded_rows(model, ex)])
     name = _role(model, "id")
     columns: dict[str, Any] = {
         "id" if name == "label" else name: ex.ids,
@@ -68,7 +68,7 @@ def _labels(model: SequenceModel, ex: Examples, out: LabelOut) -> pl.DataFrame:
 
 
 def _sets(model: SequenceModel, ex: Examples, out: LabelsOut) -> pl.DataFrame:
-    found = np.concatenate([chances(model, rows).cpu().numpy() for rows in _rows(model, _encoded(model, ex))])
+    found = np.concatenate([chances(model, rows).cpu().numpy() for rows in encoded_rows(model, ex)])
     name = _role(model, "id")
     said = ["|".join(c for c, holds in zip(out.classes, row, strict=True) if holds) for row in out.decide(found)]
     columns: dict[str, Any] = {"id" if name == "labels" else name: ex.ids, "labels": said}
@@ -78,15 +78,18 @@ def _sets(model: SequenceModel, ex: Examples, out: LabelsOut) -> pl.DataFrame:
 def _following(model: SequenceModel, ex: Examples, out: LabelOut) -> pl.DataFrame:
     """The likeliest names after the last step of every sequence, the first under the column's own name."""
     last = [one[-1] for one in _stepwise(model, ex, lambda rows: step_chances(model, rows)[0])]
-    found = np.stack(last)
+    return pl.DataFrame(likeliest(_heads(model, ex, 1), out, np.stack(last)))
+
+
+def likeliest(columns: dict[str, Any], out: LabelOut, found: np.ndarray) -> dict[str, Any]:
+    """The likeliest names of chances ``[N, K]`` with their chances, beside other columns."""
     count = min(_LIKELIEST, len(out.classes))
     best = np.argsort(-found, axis=1, kind="stable")[:, :count]
-    columns = _heads(model, ex, 1)
     for k in range(count):
-        name = _free(out.column if k == 0 else f"{out.column}_{k + 1}", columns)
+        name = free(out.column if k == 0 else f"{out.column}_{k + 1}", columns)
         columns[name] = [out.classes[place] for place in best[:, k]]
         columns["p" if k == 0 else f"p_{k + 1}"] = found[np.arange(len(found)), best[:, k]]
-    return pl.DataFrame(columns)
+    return columns
 
 
 def _numbers(model: SequenceModel, ex: Examples, out: NumberOut) -> pl.DataFrame:
@@ -96,11 +99,11 @@ def _numbers(model: SequenceModel, ex: Examples, out: NumberOut) -> pl.DataFrame
         every = _stepwise(model, ex, lambda rows: next_quantiles(model, rows)[0])
         found = np.stack([one[-1] for one in every])[:, None]
     else:
-        found = np.concatenate([quantiles(model, rows).cpu().numpy() for rows in _rows(model, _encoded(model, ex))])
+        found = np.concatenate([quantiles(model, rows).cpu().numpy() for rows in encoded_rows(model, ex)])
     columns: dict[str, Any] = {_role(model, "id"): np.repeat(ex.ids, out.horizon).tolist()}
     if parse_target(model.config.target).kind in ("future", "next"):
         columns = _heads(model, ex, out.horizon)
-    return pl.DataFrame(_intervals(columns, out, found.reshape(-1, *found.shape[2:])))
+    return pl.DataFrame(intervals(columns, out, found.reshape(-1, *found.shape[2:])))
 
 
 def _heads(model: SequenceModel, ex: Examples, horizon: int) -> dict[str, Any]:
@@ -119,14 +122,14 @@ def _heads(model: SequenceModel, ex: Examples, horizon: int) -> dict[str, Any]:
 def _tags(model: SequenceModel, ex: Examples, out: LabelOut) -> pl.DataFrame:
     found = np.concatenate(list(_stepwise(model, ex, lambda rows: step_chances(model, rows)[0])))
     columns = _every_step(model, ex)
-    columns[_free("tag", columns)] = [out.classes[k] for k in found.argmax(1)]
-    columns[_free("p", columns)] = found.max(1)
+    columns[free("tag", columns)] = [out.classes[k] for k in found.argmax(1)]
+    columns[free("p", columns)] = found.max(1)
     return pl.DataFrame(columns)
 
 
 def _steps(model: SequenceModel, ex: Examples, out: NumberOut) -> pl.DataFrame:
     found = np.concatenate(list(_stepwise(model, ex, lambda rows: next_quantiles(model, rows)[0])))
-    return pl.DataFrame(_intervals(_every_step(model, ex), out, found))
+    return pl.DataFrame(intervals(_every_step(model, ex), out, found))
 
 
 def _every_step(model: SequenceModel, ex: Examples) -> dict[str, Any]:
@@ -141,19 +144,16 @@ def _every_step(model: SequenceModel, ex: Examples) -> dict[str, Any]:
     first = kind.parts[0] if isinstance(kind, JoinedIn) else kind
     if isinstance(first, TextIn):
         raw = [one.parts[0] if isinstance(one, Steps) else one for one in ex.inputs]
-        columns[_free(first.column, columns)] = [str(word) for words in raw for word in words]
+        columns[free(first.column, columns)] = [str(word) for words in raw for word in words]
     return columns
 
 
 # Encoding -----------------------------------------------------------------------------------------------------
 
 
-def _encoded(model: SequenceModel, ex: Examples) -> list[Tensor]:
-    return [_history(model, raw, k, ex) for k, raw in enumerate(ex.inputs)]
-
-
-def _rows(model: SequenceModel, inputs: list[Tensor]) -> Iterator[Ragged]:
-    """Encoded sequences, some at once, where the model is."""
+def encoded_rows(model: SequenceModel, ex: Examples) -> Iterator[Ragged]:
+    """What a model reads of every example, some at once, where the model is; of a history only what it needs."""
+    inputs = [_history(model, raw, k, ex) for k, raw in enumerate(ex.inputs)]
     device = next(model.parameters()).device
     for start in range(0, len(inputs), _BATCH):
         rows = Ragged.from_list(inputs[start : start + _BATCH])
@@ -162,7 +162,7 @@ def _rows(model: SequenceModel, inputs: list[Tensor]) -> Iterator[Ragged]:
 
 def _stepwise(model: SequenceModel, ex: Examples, say: Callable[[Ragged], Tensor]) -> Iterator[np.ndarray]:
     """What is said of every step, ``[T, *]`` of each sequence."""
-    for rows in _rows(model, _encoded(model, ex)):
+    for rows in encoded_rows(model, ex):
         yield from (one.cpu().numpy() for one in rows.with_values(say(rows)).to_list())
 
 
@@ -204,7 +204,7 @@ def _which(model: SequenceModel, ex: Examples, k: int) -> str:
     return f"'{ex.ids[k]}'" if "id" in model.config.roles else "the series"
 
 
-def _intervals(columns: dict[str, Any], out: NumberOut, found: np.ndarray) -> dict[str, Any]:
+def intervals(columns: dict[str, Any], out: NumberOut, found: np.ndarray) -> dict[str, Any]:
     """Median, low and high of every column beside what is there, from ``[N, C, Q]`` in units of scale."""
     values = out.decode(np.moveaxis(found[..., _SHOWN], -1, 1))
     for c, column in enumerate(out.columns):
@@ -217,7 +217,7 @@ def _intervals(columns: dict[str, Any], out: NumberOut, found: np.ndarray) -> di
     return columns
 
 
-def _free(name: str, columns: dict[str, Any]) -> str:
+def free(name: str, columns: dict[str, Any]) -> str:
     """A name that would not write over a column."""
     while name in columns:
         name += "_predicted"

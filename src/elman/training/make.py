@@ -10,6 +10,7 @@ from elman.core.errors import ElmanError, InputError
 from elman.core.plan import Plan, plan
 from elman.data.batch import ExampleSet, PieceSet, WindowSet
 from elman.data.prepare import Prepared, Request, prepare
+from elman.data.roles import Examples
 from elman.model.embed import Embed
 from elman.model.file import serialise
 from elman.model.kinds.joined import JoinedIn
@@ -17,6 +18,7 @@ from elman.model.kinds.series import SeriesIn
 from elman.model.kinds.text import TextIn
 from elman.model.network import Cells, ModelConfig, SequenceModel
 from elman.model.shapes import shape_of
+from elman.training.board import check_board
 from elman.training.checkpoint import Every
 from elman.training.defaults import choose_loop, choose_net
 from elman.training.finder import RateTest, find_rate
@@ -26,7 +28,7 @@ from elman.training.settings import Job, LoopSettings
 from elman.training.through_time import parse_truncate, remember, truncated_words
 from elman.training.warm import warm_start
 
-__all__ = ["Made", "check_device", "input_size"]
+__all__ = ["Made", "check_device", "data_of", "input_size"]
 
 
 @dataclass
@@ -47,14 +49,19 @@ class Made:
     test: RateTest | None = None
 
     @classmethod
-    def of(cls, job: Job, cells: Cells | None) -> Made:
-        """Read the data and build the network; a function of the settings and the data alone."""
+    def of(cls, job: Job, cells: Cells | None, given: Examples | None = None) -> Made:
+        """Read the data and build the network; a function of the settings and the data alone.
+
+        Examples that are ``given`` stand in place of the job's files.
+        """
         Every.parse(job.save_every)
         parse_truncate(job)
+        if job.tensorboard:
+            check_board()
         device = check_device(job.device)
         if job.threads:
             torch.set_num_threads(job.threads)
-        data = prepare(Request(**{name: getattr(job, name) for name in Request.__dataclass_fields__}))
+        data = data_of(job, given)
         if job.metric:
             check_metric(job.metric, data.output, data.target.kind)
         loop = choose_loop(job, data)
@@ -72,6 +79,25 @@ class Made:
         notes += truncated_words(loop.truncate, data, loop.batch)
         # Planned here, not later: trying a cell may draw, and a training that goes on must draw on where it stood.
         return cls(job, data, model, loop, _plan(model, data, loop, notes), notes, test)
+
+
+def data_of(job: Job, given: Examples | None = None) -> Prepared:
+    """The data of a job, or examples given in their place: read, split and encoded.
+
+    Raises:
+        InputError: as :func:`~elman.data.prepare.prepare`; or ``split_seed`` where nothing is drawn at random.
+    """
+    wanted = {name: getattr(job, name) for name in Request.__dataclass_fields__}
+    data = prepare(Request(**{**wanted, "seed": job.seed if job.split_seed is None else job.split_seed}), given)
+    if job.split_seed is not None and not data.drawn:
+        raise InputError(
+            f"--split-seed {job.split_seed}: nothing is drawn at random here, for the parts are given by a column, by "
+            "files or by time; leave --split-seed out"
+        )
+    if job.score_on == "valid" and data.test is not None:
+        data.test = None
+        data.notes.append("scored on the validation part, which chose the epoch; the test part is left unseen")
+    return data
 
 
 def check_device(name: str) -> torch.device:

@@ -26,6 +26,9 @@ METRICS = {
 }
 """The metrics that may be shown first, and whether more is better."""
 
+_MOST = 5_000_000
+"""Decisions (examples times classes) up to which each is kept, for the F1 of a part of them."""
+
 _LOW, _MIDDLE, _HIGH = LEVELS.index(0.1), LEVELS.index(0.5), LEVELS.index(0.9)
 
 
@@ -44,12 +47,18 @@ class Scores:
         by_step: mean absolute error of every step ahead, for forecasts; in the data's units, or of several columns
             in units of their standard deviations.
         count: examples, windows, steps or tokens scored.
+        each: what a metric is made of, ``[N, ...]`` of what was scored, by name: its mean is the metric, but for rmse
+            (squared errors) and the two F1 (``[N, 3, K]``: right, said, came). Empty for a loaded run.
+        groups: ``[N]``, numbers of what hangs together (the steps of a sequence, overlapping windows), rising; None
+            where each stands for itself.
     """
 
     values: dict[str, float]
     count: int
     confusion: np.ndarray | None = None
     by_step: np.ndarray | None = field(default=None)
+    each: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+    groups: np.ndarray | None = field(default=None, repr=False)
 
 
 def metrics_of(out: object, target: str) -> tuple[str, ...]:
@@ -94,10 +103,17 @@ def class_scores(chances: np.ndarray, truth: np.ndarray, *, confused: bool = Tru
         "macro_f1": float(f1[(came + told) > 0].mean()) if count else 0.0,
         "nats": float(-np.log(np.maximum(chance, 1e-12)).mean()) if count else 0.0,
     }
+    each = {"accuracy": said == truth, "nats": -np.log(np.maximum(chance, 1e-12))}
+    if count * classes <= _MOST:
+        known = np.arange(classes)
+        told_each, came_each = said[:, None] == known, truth[:, None] == known
+        each["macro_f1"] = np.stack([told_each & came_each, told_each, came_each], axis=1)
     if top:
         best = np.argsort(-chances, axis=1, kind="stable")[:, :top]
-        values[f"top{top}"] = float((best == truth[:, None]).any(1).mean()) if count else 0.0
-    return Scores(values, count, confusion if confused else None)
+        among = (best == truth[:, None]).any(1)
+        values[f"top{top}"] = float(among.mean()) if count else 0.0
+        each[f"top{top}"] = among
+    return Scores(values, count, confusion if confused else None, each=each)
 
 
 def set_scores(chances: np.ndarray, said: np.ndarray, truth: np.ndarray) -> Scores:
@@ -114,7 +130,14 @@ def set_scores(chances: np.ndarray, said: np.ndarray, truth: np.ndarray) -> Scor
         "exact": float((said == holds).all(1).mean()),
         "nats": float(-np.log(np.maximum(chance, 1e-12)).mean()),
     }
-    return Scores(values, len(truth))
+    both = np.stack([said & holds, said, holds], axis=1)
+    each = {
+        "macro_f1": both,
+        "micro_f1": both,
+        "exact": (said == holds).all(1),
+        "nats": -np.log(np.maximum(chance, 1e-12)).mean(1),
+    }
+    return Scores(values, len(truth), each=each)
 
 
 def number_scores(found: np.ndarray, target: np.ndarray, out: NumberOut) -> Scores:
@@ -133,7 +156,17 @@ def number_scores(found: np.ndarray, target: np.ndarray, out: NumberOut) -> Scor
         columns = _mean(each, (0, 1)) * np.asarray(out.scale)
         values |= {f"mae_{name}": float(value) for name, value in zip(out.columns, columns, strict=True)}
     values["coverage"] = float(inside[known].mean()) if known.any() else float("nan")
-    return Scores(values, len(target), by_step=by_step)
+    flat = apart.reshape(len(target), -1)
+    return Scores(
+        values, len(target), by_step=by_step, each={"mae": _mean_of_rows(np.abs(flat)), "rmse": _mean_of_rows(flat**2)}
+    )
+
+
+def _mean_of_rows(values: np.ndarray) -> np.ndarray:
+    """The mean of what is known of each row; NaN where nothing is."""
+    known = (~np.isnan(values)).sum(1)
+    found: np.ndarray = np.where(known > 0, np.nansum(values, axis=1) / np.maximum(1, known), np.nan)
+    return found
 
 
 def _mean(values: np.ndarray, axis: tuple[int, ...] | None = None) -> np.ndarray:

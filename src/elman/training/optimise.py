@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from itertools import islice
 from typing import NamedTuple
@@ -46,8 +46,8 @@ def optimiser_of(model: nn.Module, settings: LoopSettings) -> torch.optim.Optimi
     return torch.optim.AdamW(groups, lr=settings.lr, fused=True)
 
 
-def clip_(model: nn.Module, limit: float, by: str) -> tuple[float, bool]:
-    """Cut the gradient of a model down where it is too large; give its norm before, and whether it was.
+def clip_(named: Mapping[str, nn.Parameter], limit: float, by: str) -> tuple[float, bool]:
+    """Cut the gradient of a model's weights down where it is too large; give its norm before, and whether it was.
 
     ::
 
@@ -59,11 +59,11 @@ def clip_(model: nn.Module, limit: float, by: str) -> tuple[float, bool]:
     2021, arXiv 2102.06171), where a unit is a row of a matrix or a whole vector, and the output layer is left alone.
 
     Args:
-        model: with gradients.
+        named: the weights by name, with gradients.
         limit: 0 for no limit.
         by: ``norm``, ``value`` or ``ratio``.
     """
-    weights = [weight for weight in model.parameters() if weight.grad is not None]
+    weights = [weight for weight in named.values() if weight.grad is not None]
     if by == "norm" or not limit:
         norm = float(nn.utils.clip_grad_norm_(weights, limit or math.inf))
         return norm, bool(limit and norm > limit)
@@ -72,13 +72,13 @@ def clip_(model: nn.Module, limit: float, by: str) -> tuple[float, bool]:
         highest = max((float(weight.grad.abs().max()) for weight in weights if weight.grad is not None), default=0.0)
         nn.utils.clip_grad_value_(weights, limit)
         return norm, highest > limit
-    return norm, _clip_ratio(model, limit)
+    return norm, _clip_ratio(named, limit)
 
 
 @torch.no_grad()
-def _clip_ratio(model: nn.Module, limit: float) -> bool:
+def _clip_ratio(named: Mapping[str, nn.Parameter], limit: float) -> bool:
     clipped = False
-    for name, weight in model.named_parameters():
+    for name, weight in named.items():
         if weight.grad is None or name.startswith(("head", "highway")):
             continue
         factor = limit * _unit_norms(weight).clamp(min=1e-3) / _unit_norms(weight.grad).clamp(min=1e-12)
@@ -200,7 +200,7 @@ def _take(state: TrainingState, gradient: _Gradient, settings: LoopSettings) -> 
     penalty = weight_penalty(state.model, settings)
     if penalty is not None:
         penalty.backward()
-    norm, clipped = clip_(state.model, settings.clip, settings.clip_by)
+    norm, clipped = clip_(state.weights, settings.clip, settings.clip_by)
     finite = math.isfinite(norm) and math.isfinite(gradient.loss)
     if not finite:
         state.carried = None
@@ -209,7 +209,8 @@ def _take(state: TrainingState, gradient: _Gradient, settings: LoopSettings) -> 
         if state.average is not None:
             state.average.update()
     state.health.saw(norm, gradient.trace)
-    state.optimiser.zero_grad(set_to_none=True)
+    for weight in state.weights.values():
+        weight.grad = None
     return Taken(gradient.loss, norm, clipped, finite, gradient.blamed)
 
 

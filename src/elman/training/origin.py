@@ -25,12 +25,12 @@ FILES = ("file", "valid", "test")
 PLACES = ("threads", "device")
 """Settings that say where it runs; they may change, and that is told, for the last digits may."""
 
-_NEUTRAL = (*FILES, *PLACES, "save_every")
+_NEUTRAL = (*FILES, *PLACES, "save_every", "tensorboard")
 """Settings that may change from one session to the next."""
 
 _SAME_ORDER = (
     *("epochs", "lr", "weight_decay", "embedding_decay", "bias_decay", "l1", "l2", "ar", "tar", "average", "ema_decay"),
-    *("memory", "budget", "metric", "clip", "clip_by", "nonfinite", "patience", "dropout", "label_smoothing"),
+    *("memory", "budget", "metric", "score_on", "clip", "clip_by", "nonfinite", "patience", "dropout", "label_smoothing"),
 )
 """Settings whose change leaves the batches of an epoch what they are."""
 

@@ -24,6 +24,7 @@ __all__ = [
     "HISTORY",
     "RECORD",
     "SETTINGS",
+    "WORST",
     "check_out",
     "held",
     "new_folder",
@@ -34,6 +35,9 @@ __all__ = [
 
 SETTINGS, RECORD, HISTORY, CHECKPOINTS = "run.toml", "report.json", "history.jsonl", "checkpoints"
 """What lies in a run's folder: from the first moment on; at the very end; a line an epoch; until the end."""
+
+WORST = "worst.jsonl"
+"""The examples that it got most wrong; from the end on."""
 
 _LOCK = ".lock"
 

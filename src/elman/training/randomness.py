@@ -16,7 +16,7 @@ from torch import Tensor
 
 from elman.core.probe import undisturbed
 
-__all__ = ["Randomness", "borrowed", "draw_on", "drawn", "seed_all"]
+__all__ = ["Randomness", "borrowed", "draw_on", "drawn", "seed_all", "unchanged"]
 
 Randomness = tuple[dict[str, Tensor], dict[str, Any]]
 """The state of all generators: tensors by name, and what is JSON."""
@@ -39,6 +39,17 @@ def borrowed() -> Iterator[None]:
     finally:
         random.setstate(ours)
         np.random.set_state(numpys)
+
+
+@contextmanager
+def unchanged() -> Iterator[None]:
+    """Leave random generators and torch's threads as they were."""
+    threads = torch.get_num_threads()
+    try:
+        with borrowed():
+            yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def drawn(device: torch.device) -> Randomness:

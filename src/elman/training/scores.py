@@ -18,7 +18,7 @@ from elman.model.kinds.labels import LabelsOut, best_thresholds
 from elman.model.kinds.number import LEVELS, NumberOut
 from elman.model.network import ModelConfig, SequenceModel
 from elman.model.shapes import Batch
-from elman.training.loop import mean_loss
+from elman.training.chance import groups_of
 from elman.training.measures import METRICS, Scores, class_scores, headline, number_scores, set_scores
 
 __all__ = ["METRICS", "Scores", "baseline_scores", "calibrate", "score"]
@@ -33,7 +33,9 @@ _LOW, _HIGH = LEVELS.index(0.1), LEVELS.index(0.9)
 def score(model: SequenceModel, data: Batches, batch: int, device: str) -> Scores:
     """Score a model on encoded data, in evaluation; the metric that its settings name comes first."""
     model.eval().to(device)
-    return headline(_score(model, data, batch, device), model.config.metric)
+    made = headline(_score(model, data, batch, device), model.config.metric)
+    made.groups = groups_of(data)
+    return made
 
 
 def _score(model: SequenceModel, data: Batches, batch: int, device: str) -> Scores:
@@ -49,9 +51,20 @@ def _score(model: SequenceModel, data: Batches, batch: int, device: str) -> Scor
     if isinstance(out, NumberOut):
         pairs = list(_numbers(model, data, batch, device))
         return number_scores(np.concatenate([f for f, _ in pairs]), np.concatenate([t for _, t in pairs]), out)
-    nats = mean_loss(model, data, batch, torch.device(device))
-    count = len(data) if isinstance(data, StreamSet) else sum(len(x) for x in getattr(data, "inputs", []))
-    return Scores({"nats": nats, "perplexity": math.exp(min(nats, 700.0))}, count)
+    each = _token_losses(model, data, batch, torch.device(device))
+    nats = float(each.mean()) if len(each) else 0.0
+    return Scores({"nats": nats, "perplexity": math.exp(min(nats, 700.0))}, len(each), each={"nats": each})
+
+
+def _token_losses(model: SequenceModel, data: Batches, batch: int, device: torch.device) -> np.ndarray:
+    """Nats of every token, ``[N]`` float64, sequence after sequence."""
+    found, state = [], None
+    for part in data.in_order(batch):
+        moved = part.to(device)
+        loss, state = model(moved.ragged, moved.target, moved.score, state if moved.goes_on else None)
+        steps, rows = _scored(part).nonzero(as_tuple=True)
+        found.append(loss.double().cpu().numpy()[np.lexsort((steps.numpy(), rows.numpy()))])
+    return np.concatenate(found)
 
 
 def _classes(model: SequenceModel, data: Batches, batch: int, device: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -62,8 +75,8 @@ def _classes(model: SequenceModel, data: Batches, batch: int, device: str) -> It
             yield chances(model, moved.ragged).double().cpu().numpy(), part.target.numpy()
             continue
         every, _ = step_chances(model, moved.ragged)
-        real = _scored(part)
-        yield every.cpu()[real].double().numpy(), part.target[real].numpy()
+        real = _scored(part).T
+        yield every.cpu().transpose(0, 1)[real].double().numpy(), part.target.transpose(0, 1)[real].numpy()
 
 
 def _sets(model: SequenceModel, data: Batches, batch: int, device: str) -> tuple[np.ndarray, np.ndarray]:
@@ -81,11 +94,12 @@ def _numbers(model: SequenceModel, data: Batches, batch: int, device: str) -> It
             yield quantiles(model, moved.ragged).cpu().numpy(), part.target.numpy()
             continue
         every, _ = next_quantiles(model, moved.ragged)
-        real = _scored(part)
-        yield every.cpu()[real].unsqueeze(1).numpy(), part.target[real].numpy()
+        real = _scored(part).T
+        yield every.cpu().transpose(0, 1)[real].unsqueeze(1).numpy(), part.target.transpose(0, 1)[real].numpy()
 
 
 def _scored(batch: Batch) -> torch.Tensor:
+    """The steps that count, ``(T, B)``; sequence after sequence, as the baselines go through them, by its transpose."""
     return batch.ragged.mask if batch.score is None else batch.ragged.mask & batch.score
 
 
@@ -120,7 +134,10 @@ def calibrate(model: SequenceModel, valid: Batches, batch: int, device: str) -> 
 def baseline_scores(config: ModelConfig, train: Batches, test: Batches) -> dict[str, Scores]:
     """The scores of what needs no training, by name, on the same data as the model's."""
     found = _baselines(config, train, test)
-    return {name: headline(scores, config.metric) for name, scores in found.items()}
+    groups = groups_of(test)
+    for scores in found.values():
+        headline(scores, config.metric).groups = groups
+    return found
 
 
 def _baselines(config: ModelConfig, train: Batches, test: Batches) -> dict[str, Scores]:
@@ -349,5 +366,6 @@ def _bigrams(train: Batches, test: Batches) -> dict[str, Scores]:
     before, after = pairs(train)
     given = pairs(test)
     size = int(max(before.max(), after.max(), given[0].max(), given[1].max())) + 1
-    nats = baselines.bigram_nats((before, after), given, size)
-    return {"pairs of tokens (bigrams)": Scores({"nats": nats}, len(given[0]))}
+    each = baselines.bigram_nats((before, after), given, size)
+    nats = float(each.mean())
+    return {"pairs of tokens (bigrams)": Scores({"nats": nats}, len(each), each={"nats": each})}

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from elman.core.errors import InputError, nearest
+from elman.core.errors import EngineError, InputError, nearest
 from elman.model.kinds.schema import Schema
 
-__all__ = ["Job", "LoopSettings", "job_from", "seconds_in"]
+__all__ = ["Job", "LoopSettings", "as_argument", "job_from", "named_in_python", "seconds_in"]
 
 
 class Job(Schema):
@@ -52,10 +54,14 @@ class Job(Schema):
         nonfinite: whether a step whose loss or gradient is not finite ends the training (``stop``) or is left out
             and counted (``skip``).
         patience: epochs without gain before stopping.
-        seed: of the split, the weights, the order and the masks.
+        seed: of the split, the weights, the order and the masks. split_seed: of the split alone, so that trainings of
+            several seeds learn from and are scored on the same parts; None takes ``seed``.
+        score_on: the part that the final scores are of: ``test`` (None), or ``valid``, which leaves the test part
+            unseen while settings are still being chosen.
         device: ``cpu`` or ``cuda``. threads: of torch; None leaves them as they are.
         save_every: how often the training is saved, to go on from if it is broken off: ``500`` (steps), ``30s``,
             ``5m``, or ``never`` but when it is stopped. By the clock it takes 2 % of the time at the most.
+        tensorboard: leave event files for TensorBoard too; needs the extra ``tensorboard``.
     """
 
     file: str
@@ -108,9 +114,12 @@ class Job(Schema):
     nonfinite: Literal["stop", "skip"] = "stop"
     patience: int | None = Field(None, ge=1)
     seed: int = Field(0, ge=0, lt=2**63)
+    split_seed: int | None = Field(None, ge=0, lt=2**63)
+    score_on: Literal["test", "valid"] | None = None
     device: str = "cpu"
     threads: int | None = Field(None, ge=1)
     save_every: str = "30s"
+    tensorboard: bool = False
 
 
 def job_from(settings: dict[str, Any]) -> Job:
@@ -129,6 +138,33 @@ def job_from(settings: dict[str, Any]) -> Job:
             expected = expected.replace(words, short)
         expected = re.sub(r"\d{10,}", lambda number: f"{float(number[0]):.3g}", expected)
         raise InputError(f"{name}: expected {expected}, got {settings.get(name)!r}{_instead(name)}") from error
+
+
+@contextmanager
+def named_in_python() -> Iterator[None]:
+    """Have errors that begin with options (``--known a: ...``) begin with arguments (``known: 'a' ...``) instead."""
+    try:
+        yield
+    except (InputError, EngineError) as error:
+        words = as_argument(str(error))
+        if words == str(error):
+            raise
+        raise type(error)(words) from error
+
+
+def as_argument(message: str) -> str:
+    """The message with the option that it begins with as the argument of that name.
+
+    Commands further on, to be pasted into a shell, stay what they are.
+    """
+    found = re.match(r"--([a-z][a-z-]*)(?: ((?!--)[^:]*))?: ", message)
+    if not found:
+        return message
+    name = {"from": "source", "to": "target"}.get(found[1], found[1].replace("-", "_"))
+    if name not in {*Job.model_fields, "out"}:
+        return message
+    value = "" if found[2] is None else f"{name}={found[2]!r}"
+    return f"{value or name}: {message[found.end() :]}"
 
 
 _SHORTER = {"greater than or equal to": "at least", "less than or equal to": "at most", "greater than": "more than"}

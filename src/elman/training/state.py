@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import copy
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from elman.core.errors import InputError
 from elman.core.probe import undisturbed
@@ -75,6 +76,11 @@ class TrainingState:
     means: Means = field(default_factory=Means)
     best: dict[str, Tensor] = field(default_factory=dict)
     over: bool = False
+
+    @cached_property
+    def weights(self) -> dict[str, nn.Parameter]:
+        """The model's parameters by name; to go through its parts for them takes as long as a small layer."""
+        return dict(self.model.named_parameters())
 
     @property
     def device(self) -> torch.device:

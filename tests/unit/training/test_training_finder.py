@@ -46,7 +46,7 @@ def test_it_is_a_function_of_the_seed_and_changes_nothing(model: Make, data: Mak
 
 def test_where_no_rate_learns_it_says_so(model: Make, data: Make, settings: Make) -> None:
     rows = data(16)
-    rows.inputs = [torch.full_like(one, np.nan) for one in rows.inputs]
+    rows.inputs.values.fill_(np.nan)
     with pytest.raises(ElmanError, match=r"--find-lr: the loss neither fell nor rose .*: --lr 0.001"):
         find_rate(model(), rows, settings())
 

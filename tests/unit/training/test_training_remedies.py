@@ -109,7 +109,7 @@ def case_of(model: Make, data: Make, settings: Make) -> Callable[[str], _Case]:
         train = data(44)
         if kind == "broken":
             for k in (5, 17, 30):
-                train.inputs[k] = torch.full_like(train.inputs[k], math.nan)
+                train.inputs[k].fill_(math.nan)
         return _Case(lambda: model(**net), train, data(16, 1), chosen)
 
     return made

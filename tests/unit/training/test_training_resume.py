@@ -619,13 +619,7 @@ def test_a_disk_that_is_full_in_the_end_costs_the_end_only(stopped: Path, monkey
         with pytest.raises(ModelFileError, match=rf"run/model: could not be saved \(.*{again}"):
             elman.resume(stopped)
     assert _names(stopped) == ["checkpoints", "history.jsonl", "run.toml"]
-    real = elman.run._write_record
-
-    def written(*words: Any) -> None:
-        monkeypatch.setattr("elman.run.write_file", record)
-        real(*words)
-
-    monkeypatch.setattr("elman.run._write_record", written)
+    monkeypatch.setattr("elman.record.write_file", record)
     with pytest.raises(OSError, match=again):
         elman.resume(stopped)
     monkeypatch.undo()

@@ -181,13 +181,13 @@ def test_the_gradient_goes_back_as_far_as_it_should(
     cell: str, layers: int, engine: str, spans: tuple[int, int]
 ) -> None:
     model = _model(cell, engine, layers=layers).double()
-    whole = _sequences([31, 17, 26])
-    whole.inputs = [one.double() for one in whole.inputs]
+    single = _sequences([31, 17, 26])
+    whole = ExampleSet([one.double() for one in single.inputs], single.targets)
     data = TruncatedSet(whole, *spans)
     order = next(iter(data.epoch(3, 0, 1))).numbers
     assert order is not None
     rows = Ragged.from_list([whole.inputs[k] for k in order])
-    target = torch.nn.utils.rnn.pad_sequence([whole.targets[k] for k in order])
+    target = torch.nn.utils.rnn.pad_sequence([single.targets[k] for k in order])
     wanted = _by_definition(_model(cell, "loop", layers=layers).double(), rows, target, *spans)
     found = list(_steps(model, data))
     assert len(found) == len(wanted) == data.count(3)
