@@ -82,16 +82,17 @@ class Drawing(elman.Cell):
 CELLS = {"dropping": Dropping, "varied": Varied, "drawing": Drawing}
 STREAM, LABEL = ("book.txt", "text.char", "next"), ("waves.jsonl", "series:x", "label:y")
 PIECES, WINDOWS = ("wave.csv", "series:a,b", "next"), ("wave.csv", "series:a,b", "future:3")
+BESIDE = ("wave.csv", "series:a", "series:b")
 WORDS, NUMBER = ("waves.jsonl", "text:t", "label:y"), ("waves.jsonl", "series:x", "number:n")
 JOBS: list[tuple[tuple[str, str, str], dict[str, Any]]] = [
-    (STREAM, {"cell": "lstm", "dropout": 0.2, "save_every": "2"}),
+    (STREAM, {"cell": "lstm", "dropout": 0.2, "truncate": "20,50", "save_every": "2"}),
     (LABEL, {"cell": "gru", "dropout": 0.3, "save_every": "3"}),
-    (STREAM, {"cell": "dropping", "save_every": "1"}),
+    (STREAM, {"cell": "dropping", "truncate": "30", "save_every": "1"}),
     (WINDOWS, {"cell": "gru", "dropout": 0.2, "average": "ema", "save_every": "0.01s"}),
-    (PIECES, {"cell": "lstm", "save_every": "2"}),
+    (PIECES, {"cell": "lstm", "truncate": "24,60", "save_every": "2"}),
     (STREAM, {"cell": "gru", "layers": 2, "dropout": 0.3, "accumulate": 2, "average": "ema", "save_every": "0.02s"}),
     (WORDS, {"cell": "rnn", "dropout": 0.5, "word_dropout": 0.2, "accumulate": 2, "save_every": "2"}),
-    (STREAM, {"cell": "varied", "save_every": "3"}),
+    (STREAM, {"cell": "varied", "truncate": "30,45", "save_every": "3"}),
     (NUMBER, {"cell": "gru", "average": "nt-asgd", "patience": 2, "lr": 0.1, "save_every": "1"}),
     (STREAM, {"cell": "feedforward", "dropout": 0.2, "save_every": "2"}),
     (STREAM, {"cell": "drawing", "dropout": 0.1, "save_every": "2"}),
@@ -104,8 +105,8 @@ JOBS: list[tuple[tuple[str, str, str], dict[str, Any]]] = [
         {"cell": "lstm", "dropout": 0.2, "batch": None, "batch_tokens": 40, "average": "ema", "save_every": "0.01s"},
     ),
     (STREAM, {"cell": "lstm", "layers": 2, "ar": 1.0, "tar": 1.0, "weight_drop": 0.3, "clip": 0.0, "save_every": "5"}),
-    (NUMBER, {"cell": "drawing", "save_every": "2"}),
-    (LABEL, {"cell": "dropping", "bidirectional": False, "save_every": "2"}),
+    (BESIDE, {"cell": "gru", "layers": 2, "dropout": 0.2, "truncate": "25,40", "tar": 1.0, "save_every": "0.01s"}),
+    (LABEL, {"cell": "dropping", "bidirectional": False, "memory": "checkpoint", "save_every": "2"}),
     (STREAM, {"cell": "gru", "save_every": "never"}),
 ]
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from elman.core.errors import InputError
 from elman.core.ragged import Ragged
 from elman.data.sequences import Sequences
 from elman.data.whence import Whence
-from elman.model.shapes import Batch
+from elman.model.shapes import Batch, windows
 
-__all__ = ["Batches", "ExampleSet", "PieceSet", "StreamSet", "TokenBatches", "WindowSet", "in_batches"]
+__all__ = ["Batches", "ExampleSet", "PieceSet", "StreamSet", "TokenBatches", "WindowSet"]
 
 
 Steps = Sequence[Tensor] | Sequences
@@ -104,7 +104,9 @@ def _at_one_place(sequences: Steps) -> Sequences:
 
 
 class PieceSet(ExampleSet):
-    """Pieces of long sequences, for training (truncated backpropagation through time).
+    """Pieces of long sequences, for training: each begins anew, and they come in any order.
+
+    Where their states are to be carried on, :class:`~elman.data.truncate.TruncatedSet` takes the whole sequences.
 
     Args:
         whole: the sequences; kept as :attr:`whole`.
@@ -163,17 +165,6 @@ class TokenBatches(Batches):
                 starts.append(k)
                 longest = length
         return starts
-
-
-def in_batches(data: Batches, tokens: int | None) -> Batches:
-    """The data in batches of so many steps; as it is where None. Only examples differ in length."""
-    if tokens is None:
-        return data
-    if not isinstance(data, ExampleSet):
-        raise InputError(
-            "--batch-tokens: windows and streams are of one length; leave it out, and say --batch ROWS in its place"
-        )
-    return TokenBatches(data, tokens)
 
 
 class WindowSet(Batches):
@@ -267,34 +258,42 @@ class StreamSet(Batches):
     Args:
         inputs: ``[T, *]``, encoded.
         targets: ``[T, *]``, one a step.
-        chunk: steps a batch.
+        chunk: steps a batch, whose loss counts.
+        reach: steps that gradients go back, at least ``chunk``; None for these alone.
     """
 
     carries = True
 
-    def __init__(self, inputs: Tensor, targets: Tensor, chunk: int) -> None:
-        self.inputs, self.targets, self.chunk = inputs, targets, chunk
+    def __init__(self, inputs: Tensor, targets: Tensor, chunk: int, reach: int | None = None) -> None:
+        self.inputs, self.targets, self.chunk, self.reach = inputs, targets, chunk, reach or chunk
 
     def __len__(self) -> int:
         return len(self.inputs)
 
+    def length(self, size: int) -> int:
+        """The steps of each stream, where there are ``size`` of them."""
+        return len(self) // min(size, len(self))
+
     def count(self, size: int) -> int:
-        return -(-(len(self) // min(size, len(self))) // self.chunk)
+        return -(-self.length(size) // self.chunk)
 
     def epoch(self, size: int, seed: int, epoch: int, first: int = 0) -> Iterator[Batch]:
         # Streams begin at another place every epoch, so that their seams do not stand still.
         rows = min(size, len(self))
-        length = len(self) // rows
         shift = int(np.random.default_rng((seed, epoch)).integers(len(self)))
         turned = [torch.roll(part, -shift, 0) for part in (self.inputs, self.targets)]
-        yield from self._streams(turned[0], turned[1], rows, length, first)
+        yield from self._streams(turned[0], turned[1], rows, self.reach, first)
 
     def in_order(self, size: int) -> Iterator[Batch]:
         # One stream: its state is the whole past, as when the model runs.
-        yield from self._streams(self.inputs, self.targets, 1, len(self))
+        yield from self._streams(self.inputs, self.targets, 1, self.chunk)
 
-    def _streams(self, inputs: Tensor, targets: Tensor, rows: int, length: int, first: int = 0) -> Iterator[Batch]:
+    def _streams(self, inputs: Tensor, targets: Tensor, rows: int, reach: int, first: int = 0) -> Iterator[Batch]:
+        length = self.length(rows)
         x, y = (p[: rows * length].unflatten(0, (rows, length)).transpose(0, 1) for p in (inputs, targets))
-        for start in range(first * self.chunk, length, self.chunk):
-            stop = min(start + self.chunk, length)
-            yield Batch(Ragged(x[start:stop].contiguous()), y[start:stop].contiguous(), goes_on=start > 0)
+        for part in islice(windows(length, self.chunk, reach), first, None):
+            begin, start, fresh, stop, _ = part
+            lead = Ragged(x[begin:start].contiguous()) if start > begin else None
+            score = (torch.arange(start, stop) >= fresh)[:, None].expand(-1, rows) if fresh > start else None
+            own, target = Ragged(x[start:stop].contiguous()), y[start:stop].contiguous()
+            yield Batch(own, target, score, goes_on=begin > 0, lead=lead, window=part)

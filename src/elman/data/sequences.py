@@ -48,6 +48,11 @@ class Sequences:
         flat = self.values.index_select(0, torch.from_numpy(places.reshape(-1)))
         return flat.view(*places.shape, *flat.shape[1:])
 
+    def between(self, start: int, stop: int) -> Sequences:
+        """Their steps ``start`` to ``stop`` (exclusive), fewer or none where a sequence has ended; without a copy."""
+        lengths = np.clip(self.lengths - start, 0, stop - start)
+        return Sequences(self.values, self.starts + np.minimum(start, self.lengths), lengths)
+
     def cut(self, size: int) -> Sequences:
         """Pieces of ``size`` steps at the most, in order, without a copy."""
         counts = np.maximum(1, -(-self.lengths // size))

@@ -37,7 +37,7 @@ __all__ = [
 
 RESULT, PICTURE = "compare.json", "compare.svg"
 
-_RECURRENT = ("bidirectional", "recurrent_dropout", "weight_drop", "zoneout")
+_RECURRENT = ("bidirectional", "recurrent_dropout", "weight_drop", "zoneout", "truncate", "memory")
 """Settings that a feed-forward net has no use for."""
 
 

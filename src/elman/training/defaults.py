@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from elman.core.errors import InputError
-from elman.data.batch import ExampleSet, in_batches
+from elman.data.batch import ExampleSet
 from elman.data.prepare import Prepared
+from elman.data.truncate import in_batches
 from elman.model.grammar import ONE_ANSWER, PER_STEP
 from elman.model.kinds.joined import JoinedIn
 from elman.model.kinds.labels import LabelsOut
@@ -14,6 +15,7 @@ from elman.model.kinds.number import NumberOut
 from elman.model.kinds.text import TextIn
 from elman.model.network import NetConfig
 from elman.training.settings import Job, LoopSettings, seconds_in
+from elman.training.through_time import choose_truncate, parse_truncate
 
 __all__ = ["choose_loop", "choose_net"]
 
@@ -48,7 +50,8 @@ def choose_net(job: Job, data: Prepared) -> NetConfig:
     elif kind == "future":
         wanted |= {"window": data.lookback, "highway": True, "dropout": 0.3}
     elif kind in ("tags", "series"):
-        wanted |= {"readout": "every", "bidirectional": True, "dropout": 0.3}
+        # A state can be carried on forwards only.
+        wanted |= {"readout": "every", "bidirectional": parse_truncate(job) in (None, "whole"), "dropout": 0.3}
     else:
         wanted |= {"readout": "every"}
         if isinstance(data.input, JoinedIn):
@@ -71,14 +74,15 @@ def choose_loop(job: Job, data: Prepared) -> LoopSettings:
     kind = data.target.kind
     count = len(data.train)
     batch = job.batch or (64 if kind == "future" else 32)
-    steps = -(-in_batches(data.train, job.batch_tokens).count(batch) // job.accumulate)
+    truncate = choose_truncate(job, data, batch)
+    steps = -(-in_batches(data.train, job.batch_tokens, truncate).count(batch) // job.accumulate)
     text = any(part.kind == "text" for part in data.source)
     if kind == "next":
         epochs = 12 if text else 30
     elif text:
         epochs = 12
     else:
-        per_epoch = max(1, count // batch)
+        per_epoch = steps if truncate else max(1, count // batch)
         # A forecast starts from its least-squares solution, so it is there sooner.
         enough = (1_500, 8, 40) if kind == "future" else (4_000, 10, 120)
         epochs = int(np.clip(enough[0] // per_epoch, *enough[1:]))
@@ -90,6 +94,7 @@ def choose_loop(job: Job, data: Prepared) -> LoopSettings:
         epochs=job.epochs or epochs,
         budget=seconds_in(job.budget, "--budget") if job.budget is not None else 0.0,
         batch=batch,
+        truncate=truncate,
         lr=job.lr or rate,
         embedding_decay=job.weight_decay if job.embedding_decay is None else job.embedding_decay,
         # Of a short epoch's few weights an average would be none.
@@ -120,6 +125,7 @@ def _refuse_idle(job: Job, data: Prepared) -> None:
         ("recurrent-dropout", job.recurrent_dropout, still, no_units),
         ("weight-drop", job.weight_drop, still, no_units),
         ("zoneout", job.zoneout, still, no_units),
+        ("memory", job.memory == "checkpoint" and job.memory, still, no_units),
         ("word-dropout", job.word_dropout, not only_text, not_alone),
         ("embedding-decay", job.embedding_decay is not None, not named, no_words),
         ("label-smoothing", job.label_smoothing, isinstance(data.output, NumberOut), "numbers have no classes"),

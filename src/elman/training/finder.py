@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from elman.core.errors import ElmanError
-from elman.data.batch import Batches, in_batches
+from elman.data.batch import Batches
+from elman.data.truncate import in_batches
 from elman.model.network import SequenceModel
 from elman.training.history import History
 from elman.training.optimise import Taken, optimiser_of, steps_of
@@ -86,7 +87,7 @@ def find_rate(
         seed_all(settings.seed)
         copied = copy.deepcopy(model).to(torch.device(settings.device)).train()
         state = TrainingState(copied, optimiser_of(copied, settings), History())
-        taking = _endless(state, in_batches(train, settings.batch_tokens), settings)
+        taking = _endless(state, in_batches(train, settings.batch_tokens, settings.truncate), settings)
         rates, raw, losses, mean = [], [], [], 0.0
         for k in range(steps):
             rate = lowest * (highest / lowest) ** (k / max(1, steps - 1))

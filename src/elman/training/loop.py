@@ -10,7 +10,8 @@ from functools import partial
 import torch
 
 from elman.core.errors import ElmanError
-from elman.data.batch import Batches, in_batches
+from elman.data.batch import Batches
+from elman.data.truncate import in_batches
 from elman.model.network import SequenceModel
 from elman.training.averaging import averaging
 from elman.training.checkpoint import Keeper
@@ -74,7 +75,7 @@ def go_on(
         DivergedError: the loss is no longer finite; the message says where and what to try.
         Interrupted: the keeper was asked to stop, and has saved the state.
     """
-    train = in_batches(train, settings.batch_tokens)
+    train = in_batches(train, settings.batch_tokens, settings.truncate)
     while not state.over:
         _epoch(state, train, settings, listener, keeper)
         line = _judged(state, valid, settings, keeper)

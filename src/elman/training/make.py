@@ -26,6 +26,7 @@ from elman.training.finder import RateTest, find_rate
 from elman.training.measures import check_metric
 from elman.training.randomness import seed_all
 from elman.training.settings import Job, LoopSettings
+from elman.training.through_time import parse_truncate, remember, truncated_words
 from elman.training.warm import warm_start
 
 __all__ = ["Made", "check_device", "data_of", "input_size"]
@@ -55,6 +56,7 @@ class Made:
         Examples that are ``given`` stand in place of the job's files.
         """
         Every.parse(job.save_every)
+        parse_truncate(job)
         if job.tensorboard:
             check_board()
         device = check_device(job.device)
@@ -67,6 +69,7 @@ class Made:
         threads = job.threads or (1 if _small(model, data, loop) else torch.get_num_threads())
         torch.set_num_threads(threads)
         serialise(model)
+        remember(model, job.memory)
         warm_start(model, data.train, data.valid)
         model.to(device)
         test = find_rate(model, data.train, loop) if job.find_lr else None
@@ -74,6 +77,7 @@ class Made:
             job = job.model_copy(update={"find_lr": False, "lr": test.rate})
             loop = loop.model_copy(update={"lr": test.rate})
         notes = [*data.notes, *([] if test is None else [test.words]), _network_in_words(model, data, loop)]
+        notes += truncated_words(loop.truncate, data, loop.batch)
         # Planned here, not later: trying a cell may draw, and a training that goes on must draw on where it stood.
         return cls(job, data, model, loop, _plan(model, data, loop, notes), notes, test)
 
@@ -130,15 +134,17 @@ def _network_in_words(model: SequenceModel, data: Prepared, loop: LoopSettings) 
     readout = "" if net.readout == "every" else f", {net.readout} readout"
     layers = f"{net.layers} x " if net.layers > 1 else ""
     time = f" or {loop.budget:g} s" if loop.budget else ""
+    what = _data_in_words(data, cut=loop.truncate is None)
     return (
-        f"{_data_in_words(data)} -> {layers}{net.cell} {net.hidden}{ways}{readout}, {net.drops} "
+        f"{what} -> {layers}{net.cell} {net.hidden}{ways}{readout}, {net.drops} "
         f"({shape_of(data.target.kind)}); {loop.epochs} epochs{time} at the most, {loop.batches}, lr {loop.lr:g}"
     )
 
 
-def _data_in_words(data: Prepared) -> str:
-    """How many examples train, and how many steps and columns each has."""
+def _data_in_words(data: Prepared, *, cut: bool) -> str:
+    """How many examples train, and how many steps and columns each has; pieces, where sequences are ``cut``."""
     train, kind = data.train, data.input
+    train = train.whole if isinstance(train, PieceSet) and not cut else train
     if isinstance(train, WindowSet):
         return f"{len(train):,} windows of {data.lookback} x {len(kind.columns)}"
     if not isinstance(train, ExampleSet):
@@ -157,7 +163,8 @@ def _plan(model: SequenceModel, data: Prepared, loop: LoopSettings, notes: list[
         return None
     first = next(iter(data.train.in_order(1 if data.train.carries else loop.batch)))
     try:
-        return plan(model, steps=max(1, first.ragged.steps), batch=loop.batch, input_size=input_size(model))
+        steps = loop.truncate[1] if loop.truncate else first.ragged.steps
+        return plan(model, steps=max(1, steps), batch=loop.batch, input_size=input_size(model))
     except (ElmanError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError) as error:
         notes.append(f"there is no plan of the engines: {error}")
         return None

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from elman.core.ragged import Ragged
 from elman.core.state import State
 from elman.data.batch import Batches
 from elman.model.network import SequenceModel
@@ -159,18 +160,22 @@ class _Gradient:
         self.trace: Trace | None = None
 
     def add(self, batch: Batch, before: State) -> State:
-        """Add that of a batch, by its share of all examples; give the recurrent state behind it."""
+        """Add that of a batch, by its share of all examples; give the recurrent state to carry on."""
         settings, first = self.settings, not self.count
+        if batch.lead is not None:
+            before = self._led(batch.lead, before)
         with ExitStack() as hooks:
             outputs = hooks.enter_context(outputs_of(self.model.trunk)) if settings.ar or settings.tar else []
             if first and self.watch:
                 self.trace = hooks.enter_context(traced(self.model.trunk))
             losses, after = self.model(batch.ragged, batch.target, batch.score, before)
+        if batch.window is not None and batch.window.again:
+            after = before
         if not losses.numel():
             return after
         loss = objective = losses.mean()
         for made in outputs:
-            objective = objective + activation_penalty(made, settings.ar, settings.tar)
+            objective = objective + activation_penalty(_new(made, batch), settings.ar, settings.tar)
         self.count += losses.numel()
         share = losses.numel() / self.count
         if not first:
@@ -183,10 +188,21 @@ class _Gradient:
         return after
 
     @torch.no_grad()
+    def _led(self, lead: Ragged, before: State) -> State:
+        """The state behind some steps from which no gradient comes back."""
+        return settled(self.model.trunk(lead, before)[1])
+
+    @torch.no_grad()
     def _scale(self, factor: float) -> None:
         for weight in self.model.parameters():
             if weight.grad is not None:
                 weight.grad.mul_(factor)
+
+
+def _new(made: Ragged, batch: Batch) -> Ragged:
+    """What stands at the steps whose loss counts; those before were penalised when they were new."""
+    old = 0 if batch.window is None else batch.window.fresh - batch.window.start
+    return made.slice_time(old, made.steps) if old else made
 
 
 def _take(state: TrainingState, gradient: _Gradient, settings: LoopSettings) -> Taken:
@@ -211,6 +227,8 @@ def _take(state: TrainingState, gradient: _Gradient, settings: LoopSettings) -> 
 def blame(batch: Batch) -> str:
     """Which example of a batch holds a value that is not finite, in words; empty if none does."""
     rows = batch.ragged
+    # Of a long sequence, the steps are those of the whole; streams know no beginning to count from.
+    passed = 0 if batch.window is None or batch.numbers is None else batch.window.start
     for what, values in (("input", rows.values), ("target", batch.target)):
         # One answer a sequence is looked at as if all stood at one step.
         stepped = values.shape[:2] == (rows.steps, rows.batch)
@@ -221,6 +239,6 @@ def blame(batch: Batch) -> str:
             bad &= rows.mask[..., None]
         for step, row, column in bad.nonzero()[:1].tolist():
             which = f"row {row} of its batch" if batch.numbers is None else f"example {int(batch.numbers[row])}"
-            at = f" at step {step}" if stepped else ""
+            at = f" at step {passed + step}" if stepped else ""
             return f"the {what} of {which}{at} is {float(table[step, row, column])} (counted from 0)"
     return ""

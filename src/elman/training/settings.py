@@ -38,6 +38,11 @@ class Job(Schema):
         lookback: steps of history of a forecast.
         epochs: passes over the data at the most. batch: rows a step. batch_tokens: in place of it, steps of sequences
             a batch, pads included. accumulate: batches an optimiser step.
+        truncate: ``K1`` or ``K1,K2`` steps for truncated backpropagation through time: weights change every K1 steps,
+            gradients go K2 back (None: K1), states are carried on. ``whole``: sequences are not cut. ``auto``, as None:
+            streams of text by 64 steps, a series that continues itself in separate pieces of 64, all else whole.
+        memory: what recurrent layers hold for the backward pass: ``keep`` everything, or ``checkpoint``, see
+            :func:`elman.checkpoint`.
         budget: time for the training at the most, such as ``90s``, ``2m`` or ``1h``. The learning rate falls with it,
             so that what is learnt is settled when it ends; the last digits then depend on the speed of the machine.
         lr: learning rate. find_lr: have it found by a range test, see :mod:`elman.training.finder`.
@@ -90,6 +95,8 @@ class Job(Schema):
     budget: str | None = None
     batch: int | None = Field(None, ge=1)
     batch_tokens: int | None = Field(None, ge=1)
+    truncate: int | str | None = None
+    memory: Literal["keep", "checkpoint"] | None = None
     accumulate: int = Field(1, ge=1)
     lr: float | None = Field(None, gt=0, le=1e30)
     find_lr: bool = False
@@ -184,6 +191,7 @@ class LoopSettings(Schema):
 
     Attributes:
         budget: seconds at the most; 0 for as many as it takes.
+        truncate: (k1, k2), see :func:`~elman.model.shapes.windows`; None for the data's own way.
     """
 
     epochs: int
@@ -191,6 +199,7 @@ class LoopSettings(Schema):
     batch: int
     lr: float
     batch_tokens: int | None = None
+    truncate: tuple[int, int] | None = None
     accumulate: int = 1
     weight_decay: float = 0.01
     embedding_decay: float = 0.01

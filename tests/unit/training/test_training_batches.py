@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from elman.core.errors import DataError, InputError
-from elman.data.batch import Batches, ExampleSet, StreamSet, TokenBatches, WindowSet, in_batches
+from elman.data.batch import Batches, ExampleSet, StreamSet, TokenBatches, WindowSet
 from elman.data.prepare import Prepared, Request, prepare
+from elman.data.truncate import in_batches
 from elman.model.shapes import Batch
 
 
