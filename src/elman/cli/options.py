@@ -52,7 +52,9 @@ LOOP: Table = {
     "budget": _option(str, "Time for training at the most: 90s, 2m, 1h."),
     "batch": _option(int, "Rows a batch."),
     "batch_tokens": _option(int, "Instead: words, characters or rows of series a batch."),
-    "truncate": _option(str, "Long sequences: change weights every K1 steps, go K2 back; whole; auto.", metavar="K1[,K2]"),
+    "truncate": _option(
+        str, "Long sequences: change weights every K1 steps, go K2 back; whole; auto.", metavar="K1[,K2]"
+    ),
     "memory": _option(str, "keep all for the backward pass, or checkpoint: hold less, compute again (keep)."),
     "accumulate": _option(int, "Batches a step, their mean gradient (1)."),
     "lr": _option(float, "Learning rate of AdamW."),
