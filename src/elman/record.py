@@ -14,7 +14,6 @@ import numpy as np
 import torch
 
 import elman
-from elman.data.fingerprint import fingerprint
 from elman.model.folder import write_file
 from elman.training import place
 from elman.training.history import Epoch, History
@@ -29,8 +28,13 @@ if TYPE_CHECKING:
 __all__ = ["known", "read_record", "said_of", "write_record"]
 
 
-def write_record(run: Run, made: Made, found: Mistakes) -> None:
-    """Write report.json, as a whole, last of all: with it the run is finished."""
+def write_record(run: Run, made: Made, found: Mistakes, sha256: str) -> None:
+    """Write report.json, as a whole, last of all: with it the run is finished.
+
+    Args:
+        run: whose. made: what it was made of. found: its worst examples.
+        sha256: of the data as they were read; the file may be gone by now.
+    """
     job, loop, data, history = made.job, made.loop, made.data, run.history
     chosen = {**job.model_dump(exclude_none=True), **loop.model_dump(), **run.model.config.net.model_dump()}
     scores = run.scores
@@ -51,7 +55,7 @@ def write_record(run: Run, made: Made, found: Mistakes) -> None:
         "notes": run.notes,
         "settings": chosen,
         "versions": {"elman": elman.__version__, "torch": torch.__version__, "python": platform.python_version()},
-        "data_sha256": fingerprint(job.file),
+        "data_sha256": sha256,
         "date": time.strftime("%Y-%m-%d"),
     }
     write_file(run.path / place.RECORD, (json.dumps(record, indent=1) + "\n").encode())

@@ -29,7 +29,7 @@ from elman.training.settings import Job
 if TYPE_CHECKING:
     from elman.run import Run
 
-__all__ = ["Example", "draw", "example", "rates", "sweep", "toml", "trained_on"]
+__all__ = ["Example", "draw", "example", "holds_model", "rates", "sweep", "toml", "trained_on"]
 
 
 class Example:
@@ -54,6 +54,11 @@ class Example:
 def sweep(path: Path) -> None:
     """Remove the folder of a run that left no model, so that the same command can be given again."""
     shutil.rmtree(path, ignore_errors=True)
+
+
+def holds_model(path: Path) -> bool:
+    """Whether a run's folder has its model already, though perhaps not its scores."""
+    return (path / "model").is_dir()
 
 
 def trained_on(folder: Path, file: str | Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -262,7 +263,7 @@ def _complete(made: Made, state: TrainingState, path: Path, checkpoints: Checkpo
             try:
                 _learn(made, state, path, keeper, listener)
                 with interrupts.at_once():
-                    run = _judge(made, state, path)
+                    run = _judge(made, state, path, checkpoints.origin["data"].get("file", ""))
             except Interrupted:
                 raise
             except KeyboardInterrupt:
@@ -270,8 +271,8 @@ def _complete(made: Made, state: TrainingState, path: Path, checkpoints: Checkpo
     except Interrupted:
         raise
     except BaseException as error:
-        kept = bool(checkpoints)
-        if not kept:
+        kept = _rescued(state, checkpoints)
+        if not kept and not report.holds_model(path):
             report.sweep(path)
         if isinstance(error, (ElmanError, OSError)):
             raise type(error)(f"{error}. {_what_is_left(error, path, made.loop.lr, kept=kept)}") from error
@@ -280,10 +281,19 @@ def _complete(made: Made, state: TrainingState, path: Path, checkpoints: Checkpo
     return run
 
 
+def _rescued(state: TrainingState, checkpoints: Checkpoints) -> bool:
+    """Whether there is a checkpoint to go on from; a training that is over gets one, if it has none yet."""
+    if state.over and not checkpoints:
+        with suppress(ElmanError, OSError):
+            checkpoints.save(state)
+    return bool(checkpoints)
+
+
 def _what_is_left(error: Exception, path: Path, lr: float, *, kept: bool) -> str:
     """What to say behind an error that ends a training; a run that left nothing is not in the way."""
     if not kept:
-        return "Nothing was saved"
+        saved = f"The model is saved, without its scores: elman evaluate {path} FILE"
+        return saved if report.holds_model(path) else "Nothing was saved"
     change = f" --anyway --lr {lr / 3:.2g}" if isinstance(error, DivergedError) else ""
     return f"What it was before is kept; go on: elman train --resume {path}{change}"
 
@@ -312,7 +322,7 @@ def _learn(made: Made, state: TrainingState, path: Path, keeper: Keeper, listene
         file.write()
 
 
-def _judge(made: Made, state: TrainingState, path: Path) -> Run:
+def _judge(made: Made, state: TrainingState, path: Path, sha256: str) -> Run:
     """Score what was learnt beside its baselines, save it, and write the record last: with it the run is finished."""
     model, data, device = made.model, made.data, made.loop.device
     said = [*state.history.notes, *state.history.ending]
@@ -328,7 +338,7 @@ def _judge(made: Made, state: TrainingState, path: Path) -> Run:
     found = mistakes(model, judged, 256, device)
     write_file(path / place.WORST, found.jsonl().encode())
     report.draw(run, data, found)
-    record.write_record(run, made, found)
+    record.write_record(run, made, found, sha256)
     return run
 
 
