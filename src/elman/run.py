@@ -190,12 +190,18 @@ def train_job(
         made = Made.of(job, cells)
         path = place.new_folder(Path(out) if out is not None else None, job)
         with place.held(path):
-            state = begin(made.model, made.loop)
-            if made.test is not None:
-                state.history.notes.append(made.test.words)
-                write_file(path / "rates.svg", report.rates(made.test).encode())
-            write_file(path / place.SETTINGS, report.toml(made.job).encode())
-            return _complete(made, state, path, _checkpoints(made, path), listener)
+            try:
+                state = begin(made.model, made.loop)
+                if made.test is not None:
+                    state.history.notes.append(made.test.words)
+                    write_file(path / "rates.svg", report.rates(made.test).encode())
+                checkpoints = _checkpoints(made, path)
+                write_file(path / place.SETTINGS, report.toml(made.job).encode())
+            except BaseException:
+                # Such as Ctrl-C while a large file is hashed: there is no run yet.
+                report.sweep(path)
+                raise
+            return _complete(made, state, path, checkpoints, listener)
 
 
 def resume(
@@ -355,6 +361,11 @@ def load(path: str | Path, cells: Cells | None = None) -> Run:
     folder = Path(path)
     if not folder.is_dir():
         raise ModelFileError(f"{folder}: no such folder; elman train makes one, elman show lists those under runs/")
+    if study := place.study_of(folder):
+        raise ModelFileError(
+            f"{folder}: a study of several trainings, each in a folder of its own; name one of these, or go on: "
+            f"elman {study} --resume {folder}"
+        )
     inside = folder / "model"
     if (folder / place.SETTINGS).is_file() and not (folder / place.RECORD).is_file() and not inside.is_dir():
         raise ModelFileError(

@@ -55,10 +55,11 @@ def show_run(run: str | None = typer.Argument(None, help="A run's folder.")) -> 
 def _list() -> None:
     """The runs under runs/, or how to make one."""
     from elman.record import read_record
-    from elman.training.place import SETTINGS
+    from elman.training.place import SETTINGS, study_of
 
     folders = sorted(path.parent for path in Path("runs").glob(f"*/{SETTINGS}"))
-    if not folders:
+    studies = sorted(path.parent for path in Path("runs").glob("*/study.toml"))
+    if not folders and not studies:
         show.out.print("No runs under runs/ here; name a run's folder, or make one:")
         show.out.print("  elman train reviews.csv --from text:review --to label:sentiment")
         return
@@ -70,6 +71,11 @@ def _list() -> None:
         score = next((f"{name} {value:.4f}" for name, value in record["scores"].items()), "")
         job = record.get("settings", {})
         show.out.print(f"{path}  {record.get('date', '')}  {job.get('source')} -> {job.get('target')}  {score}")
+    for path in studies:
+        verb = study_of(path)
+        done = (path / f"{verb}.json").is_file()
+        what = f"elman {verb}" if done else f"broken off; go on: {show.command('elman', verb, '--resume', path)}"
+        show.out.print(f"{path}  {what}")
 
 
 def _network(found: Any) -> None:

@@ -98,7 +98,7 @@ def asked_for(file: list[str] | None, given: dict[str, Any], verb: str) -> dict[
 def refuse_beside_resume(resume: str, verb: str, given: dict[str, Any]) -> None:
     """A study goes on as it was asked for."""
     for name, value in given.items():
-        if value:
+        if value is not None and value is not False:
             raise InputError(
                 f"--resume {resume}: a study goes on as it was asked for, so {name} has no effect; leave it out: "
                 f"elman {verb} --resume {resume}"

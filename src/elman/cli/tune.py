@@ -58,7 +58,8 @@ def tune(
         studies.refuse_beside_resume(resume, "tune", {"FILE": file, "--seeds": seeds, "--out": out, **named})
         path = Path(resume)
         before = study.again(path, "tune")
-        more = {**before.options, **({"trials": trials} if trials else {}), **({"budget": budget} if budget else {})}
+        new = {name: value for name, value in (("trials", trials), ("budget", budget)) if value is not None}
+        more = {**before.options, **new}
         asked = study.tuning_asked(
             before.settings, trials=more["trials"], seeds=more["seeds"], budget=more.get("budget")
         )
@@ -138,9 +139,9 @@ def _conclude(found: Tuning, given: tuple[str, ...]) -> None:
     if found.matters:
         told = ", ".join(f"{name.replace('_', ' ')} {share:.2f}" for name, share in list(found.matters.items())[:5])
         show.out.print(show.wrap(f"Share of the losses' ranks that a setting explains by itself: {told}."))
-    show.out.print(f"\nSaved in {found.path} (run.toml, tune.json, tune.svg, study.db)")
+    show.out.print(f"\nSaved in {found.path} (best.toml, tune.json, tune.svg, study.db)")
     show.out.print("Train with it:")
-    show.out.print("  " + show.command("elman", "train", "--config", found.path / "run.toml"))
+    show.out.print("  " + show.command("elman", "train", "--config", found.path / "best.toml"))
     if found.best.number:
         show.out.print("or, in full:")
         show.out.print("  " + show.command("elman", "train", *_words(found, given)))

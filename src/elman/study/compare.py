@@ -96,7 +96,7 @@ class Comparison:
     def verdict(self) -> list[str]:
         """What it shows, in sentences; see :func:`elman.study.verdict.verdict`."""
         seconds = {cell: Spread(tuple(one.seconds for one in self.of(cell))).mean for cell in self.nets}
-        return verdict(
+        said = verdict(
             self.nets,
             self.baselines,
             seconds,
@@ -104,6 +104,11 @@ class Comparison:
             more_is_better=self.more_is_better,
             count=self.count,
         )
+        if spent := [one.name for one in self.outcomes if one.spent]:
+            said.append(
+                f"--budget ended {', '.join(spent)} before the last epoch; with more time they may stand otherwise."
+            )
+        return said
 
 
 def compare(
@@ -172,6 +177,7 @@ def comparison_asked(given: dict[str, Any], *, cells: Sequence[str], seeds: int,
         raise InputError(f"--seeds {seeds}: expected a number of trainings a net, from 1 to 1000; as in --seeds 3")
     if budget is not None:
         seconds_in(budget, "--budget")
+    given = {name: value for name, value in given.items() if value is not None}
     job = job_from(given)
     return Asked("compare", {"cells": list(cells), "seeds": seeds, "budget": budget}, job, tuple(given))
 
@@ -182,6 +188,7 @@ def compare_asked(asked: Asked, out: str | Path | None, listener: Listener | Non
         jobs, notes = _jobs(asked)
         failed = _failed(path)
         made = Comparison(path, "", True, [], {}, notes, asked.options["seeds"])
+        hear = listener or (lambda _: None)
         if listener is not None:
             listener(Told(notes))
         for number, (name, job) in enumerate(jobs.items(), 1):
@@ -189,11 +196,12 @@ def compare_asked(asked: Asked, out: str | Path | None, listener: Listener | Non
             if listener is not None and not kept:
                 listener(Begun(name, number, len(jobs)))
             try:
-                outcome = failed.get(name) or trained(job, path / name, listener or (lambda _: None))
+                outcome = failed.get(name) or trained(job, path / name, hear, asked.data)
             except Interrupted as stop:
                 raise StudyInterrupted("compare", path, stop) from None
             _add(made, outcome)
-            _write(made, asked, len(jobs))
+            if not kept or number == len(jobs):
+                _write(made, asked, len(jobs))
             if listener is not None:
                 listener(Ended(outcome, number, len(jobs), kept))
         if made.nets:
@@ -214,6 +222,11 @@ def _jobs(asked: Asked) -> tuple[dict[str, Job], list[str]]:
         shared["split_seed"] = base.seed if base.split_seed is None else base.split_seed
     if budget is not None:
         share = seconds_in(budget, "--budget") / (len(cells) * seeds)
+        if share < 0.001:
+            raise InputError(
+                f"--budget {budget}: in {len(cells) * seeds} equal shares that is less than a millisecond each; as in "
+                "--budget 10m"
+            )
         shared["budget"] = f"{share:.3f}s"
         notes.append(f"each of the {len(cells) * seeds} trainings may take {share:.3g} s, its share of {budget}")
     jobs: dict[str, Job] = {}

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ __all__ = ["STUDY", "Asked", "again", "folder_of", "opened"]
 
 STUDY = "study.toml"
 """What was asked; there from the first moment on."""
+
+_OURS = (".lock", f".{STUDY}.")
+"""What lies in a folder whose first write was killed: the lock, and the half of a study.toml."""
 
 _FREE = {"compare": ("save_every", "threads"), "tune": ("save_every", "threads", "trials", "budget")}
 """What may differ from one session to the next, for it does not change what is there already; the new holds."""
@@ -56,9 +60,9 @@ class Asked:
         values = self.job.model_dump()
         return {name: values[name] for name in values if name in self.given and values[name] is not None}
 
-    @property
+    @cached_property
     def data(self) -> dict[str, str]:
-        """The sha256 of the files that are read."""
+        """The sha256 of the files that are read, by role; taken once, when it is first asked for."""
         return {name: fingerprint(file) for name in FILES if (file := getattr(self.job, name)) and is_there(file)}
 
 
@@ -95,7 +99,7 @@ def opened(asked: Asked, out: Path) -> Iterator[Path]:
         InputError: another study or something else stands there, the data have changed, or another process holds it.
     """
     place.check_out(out, new=False)
-    if out.exists() and not (out / STUDY).exists() and any(path.name != ".lock" for path in out.iterdir()):
+    if out.exists() and not (out / STUDY).exists() and not all(path.name.startswith(_OURS) for path in out.iterdir()):
         raise InputError(f"--out {out}: exists already and is not overwritten; name another folder, or remove it")
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -130,6 +134,10 @@ def _refuse_another(asked: Asked, out: Path) -> None:
     changed = [name for name in {**then, **now} if then.get(name) != now.get(name)]
     if changed:
         file = getattr(asked.job, changed[0])
+        if file is not None and not is_there(file):
+            raise InputError(
+                f"{out}: its data '{file}' are not there; go on in the folder where they lie, or put them back"
+            )
         raise InputError(
             f"{out}: its data have changed ('{file}': the sha256 differs), so old and new trainings could not be "
             "compared; begin anew: --out FOLDER"

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Found", "Known", "Pruned", "Search", "Trial", "storage_of"]
 
+_DEAR, _MINUTE = 10, 60.0
+"""A trial may take ten times as long as that of the defaults, and a minute in any case: below, clocks say little. One
+wide network can be most of a search else."""
+
 _PARTS = 20
 """Parts of a training after each of which a trial is compared with those before it."""
 
@@ -113,6 +117,7 @@ class Search:
         space: what is looked for.
         job: the settings that all trials share, with the seed of weights and search.
         allowed: seconds that the search may take, given the trials so far; infinite for as many as it takes.
+        sha256: of the files that are read, by role; a trial on others is refused.
     """
 
     def __init__(
@@ -122,11 +127,12 @@ class Search:
         space: dict[str, Dimension],
         job: Job,
         allowed: Callable[[list[Trial]], float],
+        sha256: dict[str, str],
     ) -> None:
         import optuna
 
         self.folder, self.space, self.job, self.allowed = folder, space, job, allowed
-        self.storage = storage
+        self.storage, self.sha256 = storage, sha256
         self.study = optuna.create_study(
             storage=storage,
             study_name=_NAME,
@@ -167,9 +173,10 @@ class Search:
             open_ = [one.number for one in known if one.state == optuna.trial.TrialState.RUNNING]
             waits = any(one.state == optuna.trial.TrialState.WAITING for one in known)
             if not open_ and not waits and (len(known) >= trials or self._late):
+                self.note_time()
                 return
             number = open_[0] if open_ else 0 if waits else len(known)
-            self._sampler(number)
+            self._sampler(number, 0)
             trial = self._again(number) if open_ else self.study.ask()
             self._run(trial, listener)
             listener(next(one for one in self.trials if one.number == number))
@@ -179,11 +186,11 @@ class Search:
         done = self.trials
         return bool(done) and self.spent > self.allowed(done)
 
-    def _sampler(self, number: int) -> None:
-        """A generator of its own for each trial: a search that goes on draws what an unbroken one would."""
+    def _sampler(self, number: int, place: int) -> None:
+        """A generator for each setting of each trial, so a search that goes on draws what an unbroken one would."""
         import optuna
 
-        seed = int(np.random.SeedSequence([self.job.seed, number]).generate_state(1)[0])
+        seed = int(np.random.SeedSequence([self.job.seed, number, place]).generate_state(1)[0])
         self.study.sampler = optuna.samplers.TPESampler(n_startup_trials=6, seed=seed)
 
     def _again(self, number: int) -> optuna.Trial:
@@ -200,14 +207,17 @@ class Search:
         """Train a trial to its end, or to where it is cut short, and tell the study."""
         import optuna
 
-        settings = {name: _drawn(trial, name, where) for name, where in self.space.items()}
+        settings = {}
+        for place_, (name, where) in enumerate(self.space.items(), 1):
+            self._sampler(trial.number, place_)
+            settings[name] = _drawn(trial, name, where)
         # The first is what elman train does by itself, not what it would do if told the same.
         job = self.job.model_copy(update=settings if trial.number else {})
         folder = self._place(trial.number)
         watch = _Watch(trial, folder, self, listener)
         try:
             watch.judge()
-            outcome = trained(job, folder, watch)
+            outcome = trained(job, folder, watch, self.sha256)
         except Pruned as end:
             self._close(trial, watch.epochs, watch.seconds, why=str(end))
             self.study.tell(trial, state=optuna.trial.TrialState.PRUNED)
@@ -247,6 +257,7 @@ class _Watch:
         losses, self.seconds = _history(folder)
         self.epochs, self.best = len(losses), min(losses, default=np.inf)
         self.limit, self.deadline = 0, search.allowed(search.trials)
+        self.dear = max(_MINUTE, _DEAR * next((one.seconds for one in search.trials), np.inf))
         frozen = next(one for one in search.study.get_trials(deepcopy=False) if one.number == trial.number)
         self.told = set(frozen.intermediate_values)
 
@@ -264,12 +275,16 @@ class _Watch:
         self.best = min(self.best, epoch.valid_loss)
         if epoch.epoch > self.epochs:
             self.epochs, self.seconds = epoch.epoch, self.seconds + epoch.seconds
-        part = _PARTS * epoch.epoch // self.limit
-        if part not in self.told:
+        # All parts up to here: trials of other batches, with other numbers of epochs, are compared at the same ones.
+        news = range(max(self.told, default=0) + 1, _PARTS * epoch.epoch // self.limit + 1)
+        for part in news:
             self.told.add(part)
             self.trial.report(self.best, part)
+        if news:
             self.search.note_time()
             self.judge()
+        if self.trial.number and self.seconds > self.dear:
+            raise Pruned(f"it took {_DEAR} times as long as the defaults")
 
     def judge(self) -> None:
         """End the trial if it is worse than most were at this point."""

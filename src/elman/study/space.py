@@ -49,7 +49,7 @@ Dimension = Range | Choice
 def space_of(job: Job, given: Iterable[str], data: Prepared) -> dict[str, Dimension]:
     """The settings that are looked for, by name; what is given is fixed, and so in none.
 
-    Ranges reach a factor of 4 to 10 to both sides of the default, which is what :func:`elman.train` would choose.
+    Ranges reach a factor of 2 to 10 to both sides of the default, which is what :func:`elman.train` would choose.
     Rates, widths and decays are drawn by their logarithms, for it is their ratio that counts (Bergstra & Bengio 2012).
     What changes which steps are scored, such as ``lookback``, is never looked for.
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from elman.core.errors import ModelFileError
+from elman.core.errors import InputError, ModelFileError
 from elman.run import Started, resume, train_job
 from elman.training import place
 from elman.training.history import Epoch, Step
@@ -103,11 +103,18 @@ class StudyInterrupted(Interrupted):
         self.args = (f"{self.what}. Go on: elman {verb} --resume {study}",)
 
 
-def trained(job: Job, folder: Path, listener: Callable[[Started | Step | Epoch], None]) -> Outcome:
+def trained(
+    job: Job, folder: Path, listener: Callable[[Started | Step | Epoch], None], sha256: dict[str, str]
+) -> Outcome:
     """Bring a training to its end, from wherever it stands; one that diverges is an outcome too.
+
+    Args:
+        job: its settings. folder: of its run. listener: as that of :func:`elman.train`.
+        sha256: of the files that the study reads, by role.
 
     Raises:
         Interrupted: it was stopped, and is saved.
+        InputError: the data are others than those of the study.
     """
     if not (folder / place.RECORD).is_file():
         try:
@@ -121,14 +128,14 @@ def trained(job: Job, folder: Path, listener: Callable[[Started | Step | Epoch],
             shutil.rmtree(folder / place.CHECKPOINTS, ignore_errors=True)
             reason = str(error).partition(". ")[0]
             return Outcome(folder.name, job.cell or "", job.seed, {}, trouble=reason)
-    return outcome_of(folder, job)
+    return outcome_of(folder, job, sha256.get("file", ""))
 
 
-def outcome_of(folder: Path, job: Job) -> Outcome:
-    """What stands in the record of a finished run."""
+def outcome_of(folder: Path, job: Job, sha256: str) -> Outcome:
+    """What stands in the record of a finished run, on data of that sha256."""
     try:
         record = json.loads((folder / place.RECORD).read_text(encoding="utf-8"))
-        return Outcome(
+        found = Outcome(
             name=folder.name,
             cell=record["settings"]["cell"],
             seed=job.seed,
@@ -143,7 +150,14 @@ def outcome_of(folder: Path, job: Job) -> Outcome:
             best_epoch=record["best_epoch"],
             spent=record["history"]["spent"],
         )
+        of = record["data_sha256"]
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise ModelFileError(
             f"{folder / place.RECORD}: no record of a run ({error!r}); remove the folder, and it is trained again"
         ) from error
+    if of != sha256:
+        raise InputError(
+            f"{folder}: '{job.file}' changed while the study was under way (its sha256 differs), so old and new "
+            "trainings could not be compared; put the old data back, or begin anew: --out FOLDER"
+        )
+    return found

@@ -25,12 +25,11 @@ from elman.study.verdict import SHARES
 from elman.training.interrupt import Interrupted
 from elman.training.make import data_of
 from elman.training.measures import METRICS
-from elman.training.place import SETTINGS
 from elman.training.settings import Job, job_from, seconds_in
 
 __all__ = ["Tuning", "again", "folder_of", "tune", "tune_again", "tune_asked", "tuning_asked"]
 
-RESULT, PICTURE, STUDY_FILE = "tune.json", "tune.svg", "study.db"
+RESULT, PICTURE, STUDY_FILE, BEST = "tune.json", "tune.svg", "study.db", "best.toml"
 
 Listener = Callable[[Event | Known | Trial], None]
 
@@ -43,8 +42,8 @@ class Tuning:
         path: its folder.
         trials: all of them, by number; 0 is that of the defaults.
         wanted: how many were asked for.
-        job: the best settings, as a training of their own: ``run.toml`` holds it.
-        outcomes: the trainings that set the best against the defaults: ``defaults-SEED`` and ``best-SEED``.
+        job: the best settings, as a training of their own: ``best.toml`` holds it.
+        outcomes: the trainings that set the best against the defaults: ``defaults-SEED`` and ``best-of-N-SEED``.
         notes: what was chosen, and what is to be known of it.
     """
 
@@ -63,7 +62,7 @@ class Tuning:
     @property
     def metric(self) -> str:
         """The headline score."""
-        return next(iter(self.trials[0].scores))
+        return next(iter(self.best.scores))
 
     def spread(self, which: str) -> Spread:
         """The headline score of ``defaults`` or ``best`` over seeds; where the defaults are best, both are theirs."""
@@ -80,8 +79,13 @@ class Tuning:
         sides = [{one.seed: one.scores for one in self.of(which) if one.scores} for which in ("best", "defaults")]
         seeds = [seed for seed in sides[0] if seed in sides[1]]
         values = [[side[seed][self.metric] for seed in seeds] for side in sides]
-        step = 1 / max(1, self.outcomes[0].count) if self.metric in SHARES else 0.0
+        step = 1 / max(1, self.scored.count) if self.metric in SHARES else 0.0
         return Paired.of(values[0], values[1], more_is_better=METRICS[self.metric], step=step)
+
+    @property
+    def scored(self) -> Outcome:
+        """A training of the check that came to its end; the first where none did."""
+        return next((one for one in self.outcomes if one.scores), self.outcomes[0])
 
     @property
     def matters(self) -> dict[str, float]:
@@ -158,6 +162,7 @@ def tuning_asked(given: dict[str, Any], *, trials: int, seeds: int, budget: str 
         if given.get(name):
             why = "a search looks for the rate itself" if name == "find_lr" else "a search says itself what is scored"
             raise InputError(f"--{name.replace('_', '-')}: {why}; leave it out")
+    given = {name: value for name, value in given.items() if value is not None}
     return Asked("tune", {"trials": trials, "seeds": seeds, "budget": budget}, job_from(given), tuple(given))
 
 
@@ -177,7 +182,7 @@ def tune_asked(asked: Asked, out: str | Path | None, listener: Listener | None =
             trials, spent = _search(asked, job, path, space, hear)
             made = Tuning(path, trials, asked.options["trials"], job, [], notes)
             made.job = _best_job(made, job)
-            write_file(path / SETTINGS, report.toml(made.job).encode())
+            write_file(path / BEST, report.toml(made.job).encode())
             _check(made, asked, job, hear)
         except Interrupted as stop:
             raise StudyInterrupted("tune", path, stop) from None
@@ -199,11 +204,11 @@ def _search(
             return math.inf
         # What it takes to train the defaults and the best so far on every seed.
         best = min(complete, key=lambda one: one.loss)
-        return limit - number * (complete[0].seconds + best.seconds)
+        return limit - number * (done[0].seconds + best.seconds)
 
     scored = job.model_copy(update={"score_on": "valid"})
     with storage_of(path / STUDY_FILE) as storage:
-        search = Search(storage, path / "trials", space, scored, allowed)
+        search = Search(storage, path / "trials", space, scored, allowed, asked.data)
         search.upto(asked.options["trials"], hear)
         return search.trials, search.spent
 
@@ -230,7 +235,7 @@ def _check(made: Tuning, asked: Asked, job: Job, hear: Listener) -> None:
         kept = (folder / "report.json").is_file()
         if not kept:
             hear(Begun(folder.name, k, len(names)))
-        outcome = trained(sides[which].model_copy(update={"seed": seed}), folder, hear)
+        outcome = trained(sides[which].model_copy(update={"seed": seed}), folder, hear, asked.data)
         made.outcomes.append(outcome)
         hear(Ended(outcome, k, len(names), kept))
 
@@ -244,7 +249,13 @@ def _verdict(made: Tuning) -> list[str]:
             f"No other trial of {len(made.trials)} ({short.removeprefix(', ') or 'all complete'}) had a lower "
             f"validation loss than the defaults ({base.loss:.4f}): keep them."
         ]
-    lead, on = made.lead, {"test": "test", "valid": "validation"}[made.outcomes[0].on]
+    lead, on = made.lead, {"test": "test", "valid": "validation"}[made.scored.on]
+    if not lead.differences and made.spread("best").values:
+        failed = base.why or next(one.trouble for one in made.of("defaults"))
+        return [
+            f"The defaults fail here ({failed}); trial {best.number} comes to its end, on the {on} part with "
+            f"{made.metric} {made.spread('best')}: take it, for want of another to set it against."
+        ]
     if not lead.differences:
         return ["The trainings of the check failed, so nothing can be said; see check/ in the folder."]
     sides = f"{made.metric} {made.spread('best')} against {made.spread('defaults')}"
@@ -285,7 +296,7 @@ def _write(made: Tuning, asked: Asked, spent: float, data: Prepared) -> None:
         "more_is_better": METRICS[made.metric],
         "best": made.best.number,
         "settings": made.best.settings if made.best.number else {},
-        "check": {"on": made.outcomes[0].on, "count": made.outcomes[0].count, **check},
+        "check": {"on": made.scored.on, "count": made.scored.count, **check},
         "trainings": [one.record() for one in made.outcomes],
         "trials": [{k: v for k, v in asdict(one).items() if v == v} for one in made.trials],
         "matters": made.matters,

@@ -9,8 +9,8 @@ from elman.study.spread import Paired, Spread
 
 __all__ = ["SHARES", "verdict"]
 
-SHARES = ("accuracy", "exact", "top3")
-"""Scores that are shares of examples, and so come in steps of one example."""
+SHARES = ("accuracy", "exact", "top3", "macro_f1", "micro_f1")
+"""Scores that are shares of examples, or means of such, and so move in steps of about one example."""
 
 
 def verdict(
@@ -97,6 +97,8 @@ def _beside(
         return []
     rival = (max if more_is_better else min)(baselines, key=lambda name: baselines[name])
     value = baselines[rival]
+    if max(map(len, nets.values())) < 2:
+        return [_once(nets, rival, metric, value, more_is_better)]
     shown: dict[int, list[str]] = {1: [], 0: [], -1: []}
     for name, values in nets.items():
         pair = Paired.of(list(values.values()), [value] * len(values), more_is_better=more_is_better, step=step)
@@ -104,13 +106,25 @@ def _beside(
     what = f"the best naive baseline ({rival}, {metric} {value:.4f})"
     if not shown[1]:
         worse = f"{', '.join(shown[-1])} {_is(shown[-1])} worse" if shown[-1] else ""
-        equal = f"{', '.join(shown[0])} {_is(shown[0])} about as good" if shown[0] else ""
+        equal = f"{', '.join(shown[0])} {_is(shown[0])} not told apart from it by these seeds" if shown[0] else ""
         told = "; ".join(part for part in (worse, equal) if part)
-        return [f"No net is shown to beat {what}: {told}. It costs nothing, so take it."]
+        return [f"No net is shown to beat {what}: {told}. It costs nothing; take it, or more seeds."]
     said = f"{', '.join(shown[1])} {'beats' if len(shown[1]) == 1 else 'beat'} {what}."
     for which, words in ((0, "not shown to"), (-1, "worse than it")):
         said += f" {', '.join(shown[which])}: {words}." if shown[which] else ""
     return [said]
+
+
+def _once(nets: Mapping[str, Mapping[int, float]], rival: str, metric: str, value: float, more_is_better: bool) -> str:
+    """How the best net of a single seed stands to a baseline: which is ahead, and no more."""
+    scores = {name: next(iter(values.values())) for name, values in nets.items() if values}
+    best = (max if more_is_better else min)(scores, key=lambda name: scores[name])
+    lead = (scores[best] - value) * (1 if more_is_better else -1)
+    where = f"ahead of it by {lead:.4f}" if lead > 0 else f"behind it by {-lead:.4f}" if lead < 0 else "level with it"
+    return (
+        f"The best naive baseline ({rival}) has {metric} {value:.4f}; {best} is {where}. One seed shows no spread, so "
+        "whether that is more than chance takes more of them: --seeds 3."
+    )
 
 
 def _is(names: list[str]) -> str:

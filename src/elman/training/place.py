@@ -31,6 +31,7 @@ __all__ = [
     "read_settings",
     "refuse_no_run",
     "reopen",
+    "study_of",
 ]
 
 SETTINGS, RECORD, HISTORY, CHECKPOINTS = "run.toml", "report.json", "history.jsonl", "checkpoints"
@@ -78,8 +79,19 @@ def refuse_no_run(path: Path) -> None:
     """
     if not path.is_dir():
         raise InputError(f"--resume {path}: no such folder; name the folder of a run, such as runs/reviews-1")
+    if study := study_of(path):
+        raise InputError(f"--resume {path}: this is a study of several trainings; go on: elman {study} --resume {path}")
     if not (path / SETTINGS).is_file():
         raise InputError(f"--resume {path}: no run to go on with, it has no {SETTINGS}; name the folder of a run")
+
+
+def study_of(path: Path) -> str:
+    """The verb that made a folder of several trainings, ``compare`` or ``tune``; empty of any other folder."""
+    try:
+        found = read_settings(path / "study.toml", "")
+    except InputError:
+        return ""
+    return str(found.get("verb", ""))
 
 
 def reopen(path: Path) -> dict[str, Any]:

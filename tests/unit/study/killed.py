@@ -14,10 +14,8 @@ import optuna
 import torch
 
 import elman
-from elman.study import tune
 
 torch.set_num_threads(1)
-torch.optim.AdamW([torch.zeros(1, requires_grad=True)])  # imports what it needs at its first use
 assert optuna.__version__
 
 ASKED = {"source": "series:v", "target": "label:kind"}
@@ -37,7 +35,6 @@ def search(file: str, out: str, event: str, number: int) -> None:
 
 
 def main(file: str, out: str, *kills: str) -> None:
-    assert tune.RESULT
     for kill in kills:
         event, _, number = kill.partition(":")
         child = os.fork()

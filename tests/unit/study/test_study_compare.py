@@ -193,3 +193,62 @@ def test_a_folder_of_something_else_is_not_touched(kinds: str) -> None:
     assert [path.name for path in Path("mine").iterdir()] == ["notes.txt"]
     with pytest.raises(InputError, match="no study to go on with"):
         compare_again("mine")
+
+
+# What changes while a study is under way ----------------------------------------------------------------------
+
+
+def test_data_that_change_between_two_trainings_are_refused(kinds: str) -> None:
+    def listen(event: Event) -> None:
+        if isinstance(event, Ended):
+            lines = Path(kinds).read_text().splitlines()
+            Path(kinds).write_text("\n".join(lines[:-6]))
+
+    with pytest.raises(InputError, match=r"gru-1|feedforward-0.*changed while the study was under way"):
+        made(kinds, out="o", listener=listen)
+
+
+def test_data_that_are_not_there_are_not_called_changed(kinds: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made(kinds, out="o")
+    found = Path("o").absolute()
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    with pytest.raises(InputError, match=r"not there|no such file"):
+        compare_again(found)
+
+
+def test_a_first_write_that_was_killed_is_not_in_the_way(kinds: str) -> None:
+    Path("o").mkdir()
+    (Path("o") / ".study.toml.x1y2.new").write_text("half")
+    assert made(kinds, out="o").outcomes
+    assert not list(Path("o").glob("*.new"))
+
+
+def test_a_finished_comparison_asked_for_again_is_finished_all_along(
+    whole: Comparison, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def listen(_: Event) -> None:
+        seen.append(json.loads((whole.path / "compare.json").read_text())["finished"])
+
+    compare_again(whole.path, listen)
+    assert set(seen) == {True}
+
+
+def test_budgets_that_ended_trainings_are_told(kinds: str) -> None:
+    found = made(kinds, out="o", epochs=4000, budget="0.4s", cells=("gru",), seeds=2)
+    assert all(one.spent for one in found.outcomes)
+    assert "--budget ended gru-0, gru-1 before the last epoch" in " ".join(found.verdict)
+
+
+def test_a_budget_of_nothing_is_refused(kinds: str) -> None:
+    with pytest.raises(InputError, match="less than a millisecond each"):
+        made(kinds, out="o", budget="0.001s")
+
+
+def test_a_study_does_not_pass_for_a_run(whole: Comparison) -> None:
+    with pytest.raises(elman.ModelFileError, match=r"study of several trainings.*elman compare --resume"):
+        elman.load(whole.path)
+    with pytest.raises(InputError, match="study of several trainings; go on: elman compare --resume"):
+        elman.resume(whole.path)

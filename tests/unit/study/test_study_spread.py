@@ -88,7 +88,7 @@ def test_a_lead_within_the_spread_is_not_called_one_and_the_fastest_is_named() -
     assert "gru is the fastest" in said
 
 
-@pytest.mark.parametrize(("rival", "told"), [(0.05, "gru is worse"), (0.105, "gru is about as good")])
+@pytest.mark.parametrize(("rival", "told"), [(0.05, "gru is worse"), (0.105, "gru is not told apart from it")])
 def test_a_baseline_that_is_not_beaten_is_recommended(rival: float, told: str) -> None:
     said = words({"gru": [0.10, 0.11, 0.105]}, {"ridge": rival, "last value": 0.9})
     assert "No net is shown to beat the best naive baseline (ridge" in said
@@ -113,6 +113,14 @@ def test_a_single_seed_decides_nothing() -> None:
     said = words({"gru": [0.1], "rnn": [0.9]}, {"ridge": 0.5})
     assert "A single seed shows no spread" in said
     assert "Ahead of" not in said
+    assert "gru is ahead of it by 0.4000. One seed shows no spread" in said
+    assert "take it" not in said
+
+
+def test_a_single_net_of_one_seed_far_ahead_is_not_called_as_good_as_a_baseline() -> None:
+    said = words({"gru": [0.97]}, {"always": 0.08}, "accuracy", 100)
+    assert "gru is ahead of it by 0.8900" in said
+    assert "No net is shown" not in said
 
 
 def test_a_net_that_failed_on_a_seed_is_not_best_by_the_seeds_that_are_left() -> None:

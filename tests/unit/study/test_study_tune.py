@@ -176,7 +176,7 @@ def test_what_is_left_trains_the_best_again(whole: Tuning) -> None:
     assert record["verdict"] == whole.verdict
     assert len(record["trials"]) == 6
     assert "<svg" in (whole.path / "tune.svg").read_text()
-    settings = read_settings(whole.path / "run.toml", "")
+    settings = read_settings(whole.path / "best.toml", "")
     assert {name: settings[name] for name in whole.best.settings} == whole.best.settings
     assert "score_on" not in settings
 
@@ -354,3 +354,84 @@ def test_of_chance_about_nothing_is_explained() -> None:
 def test_a_setting_that_never_changed_explains_nothing() -> None:
     assert explained([{"a": 1.0}, {"a": 1.0}, {"a": 1.0}], [1.0, 2.0, 3.0]) == {"a": 0.0}
     assert searching._PARTS > searching._FREELY
+
+
+# What a review found ------------------------------------------------------------------------------------------
+
+
+@needs_optuna
+def test_a_setting_of_none_is_not_given(kinds: str) -> None:
+    found = made(kinds, out="o", lr=None, trials=2)
+    assert "lr" in found.trials[1].settings
+    assert [one.settings for one in tune_again("o").trials] == [one.settings for one in found.trials]
+
+
+@needs_optuna
+def test_a_search_killed_between_two_settings_of_a_trial_draws_the_same(
+    whole: Tuning, kinds: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    drawn, count = searching._drawn, 0
+
+    def dying(*what: Any) -> Any:
+        nonlocal count
+        count += 1
+        if count == 3 * len(drawn_of_one) // 2:
+            raise Killed
+        return drawn(*what)
+
+    drawn_of_one = list(whole.trials[1].settings)
+    with monkeypatch.context() as patched:
+        patched.setattr(searching, "_drawn", dying)
+        with pytest.raises(Killed):
+            made(kinds, out="o")
+    assert [one.settings for one in made(kinds, out="o").trials] == [one.settings for one in whole.trials]
+
+
+@needs_optuna
+def test_every_part_that_an_epoch_passes_is_told(whole: Tuning) -> None:
+    """Five epochs pass four twentieths each: who lands on other ones is compared at the same."""
+    import optuna
+
+    study = optuna.load_study(study_name="tune", storage=f"sqlite:///{whole.path / 'study.db'}")
+    for trial in study.get_trials():
+        told = sorted(trial.intermediate_values)
+        assert told == list(range(1, len(told) + 1))
+
+
+@needs_optuna
+def test_a_trial_that_takes_ten_times_as_long_as_the_defaults_is_cut_short(
+    kinds: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "_MINUTE", 0.0)
+    monkeypatch.setattr(searching, "_DEAR", 0.0)
+    found = made(kinds, out="o", trials=3)
+    assert [one.complete for one in found.trials] == [True, False, False]
+    assert "as long as the defaults" in found.trials[1].why
+
+
+@needs_optuna
+def test_a_search_does_not_pass_for_a_run_that_was_broken_off(whole: Tuning) -> None:
+    assert not (whole.path / "run.toml").exists()
+    with pytest.raises(elman.ModelFileError, match=r"study of several trainings.*elman tune --resume"):
+        elman.load(whole.path)
+    with pytest.raises(InputError, match="study of several trainings; go on: elman tune --resume"):
+        elman.resume(whole.path)
+
+
+def test_defaults_that_fail_are_told_and_the_best_is_taken(tmp_path: Path) -> None:
+    failed = Trial(0, {}, float("nan"), complete=False, epochs=1, seconds=1.0, scores={}, why="the loss became nan")
+    other = Trial(1, {"lr": 0.1}, 0.5, complete=True, epochs=1, seconds=1.0, scores={"accuracy": 0.9}, why="")
+    runs = [
+        Outcome("defaults-1", "gru", 1, {}, trouble="the loss became nan"),
+        Outcome("best-of-1-1", "gru", 1, {"accuracy": 0.8}, count=10),
+    ]
+    job = job_from({"file": "a.csv", **ASKED})
+    found = Tuning(tmp_path, [failed, other], 2, job, runs)
+    assert found.metric == "accuracy"
+    assert found.verdict == [
+        "The defaults fail here (the loss became nan); trial 1 comes to its end, on the test part with accuracy "
+        "0.8000: take it, for want of another to set it against."
+    ]

@@ -91,3 +91,13 @@ def test_a_signal_behind_the_record_takes_nothing_away(book: Path, monkeypatch: 
     with pytest.raises(KeyboardInterrupt):
         _train(book, "o")
     assert elman.load(book.parent / "o").scores is not None
+
+
+def test_ctrl_c_before_the_first_step_leaves_no_folder(book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("elman.run.origin_of", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        _train(book, "o")
+    assert not (book.parent / "o").exists()
