@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src"
 LIMIT = 400
 
-FRONT = ("__init__", "run", "report", "record", "online")
+FRONT = ("__init__", "run", "report", "record", "recorded", "online")
 """The front door in Python: what ``import elman`` gives, spread over root modules."""
 FRONT_MAY = (
     *("core", "model", "data", "insight", "training", "pictures", "live", "export", "native_info"),

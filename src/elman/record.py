@@ -15,6 +15,7 @@ import torch
 
 import elman
 from elman.model.folder import write_file
+from elman.recorded import Recorded
 from elman.training import place
 from elman.training.history import Epoch, History
 from elman.training.measures import Scores
@@ -88,15 +89,13 @@ def read_record(path: Path) -> dict[str, Any] | None:
         UserWarning: it is damaged. The model has checksums of its own, and is used all the same.
     """
     try:
-        found = json.loads((path / place.RECORD).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
+        if not (path / place.RECORD).is_file():
+            return None
+        found = Recorded.model_validate(json.loads((path / place.RECORD).read_text(encoding="utf-8")))
     except (OSError, ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict) or not all(isinstance(found.get(n), dict) for n in ("scores", "baselines")):
         warnings.warn(f"{path / place.RECORD}: damaged; the model is whole, its scores are not known", stacklevel=3)
         return None
-    return found
+    return found.model_dump(exclude_none=True)
 
 
 def known(path: Path) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from elman.model import baselines
 from elman.model.answers import quantiles
 from elman.model.kinds.label import LabelOut
 from elman.model.kinds.number import LEVELS, NumberOut
+from elman.record import read_record
 from elman.training.finder import RateTest
 from elman.training.mistakes import Mistakes
 from elman.training.settings import Job
@@ -63,14 +64,13 @@ def holds_model(path: Path) -> bool:
 
 def trained_on(folder: Path, file: str | Path) -> str:
     """What is to be said of a score on the very file that a run was trained on; nothing of other files."""
-    try:
-        record = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # said when the run was loaded
+        record = read_record(folder)
+    if record is None or record["data_sha256"] != fingerprint(file):
         return ""
-    if not isinstance(record, dict) or record.get("data_sha256") != fingerprint(file):
-        return ""
-    own = ", ".join(f"{name} {value:.4f}" for name, value in list(record.get("scores", {}).items())[:1])
-    part = {"test": "test", "valid": "validation"}[record.get("scored", {}).get("on", "test")]
+    own = ", ".join(f"{name} {value:.4f}" for name, value in list(record["scores"].items())[:1])
+    part = {"test": "test", "valid": "validation"}[record["scored"]["on"]]
     return (
         f"{Path(file).name} is the file that this run was trained on, so this score flatters; the run reached {own} on "
         f"its own {part} part, and a fair figure needs rows that training has not seen"

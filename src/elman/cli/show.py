@@ -105,7 +105,7 @@ def unit_of(model: SequenceModel) -> str:
         return (
             "cross-entropy of a token" if isinstance(model.config.output, TokenOut) else "mean of -log p of what came"
         )
-    return _UNITS[metric]
+    return _UNITS.get(metric, metric)
 
 
 _UNITS = {

@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 from elman.cli import show
+from elman.core.errors import InputError
 
 __all__ = ["register"]
 
@@ -28,7 +29,6 @@ def register(app: typer.Typer) -> None:
 def show_run(run: str | None = typer.Argument(None, help="A run's folder.")) -> None:
     from elman.record import read_record
     from elman.run import load
-    from elman.training.place import SETTINGS, read_settings
 
     if run is None:
         _list()
@@ -48,8 +48,18 @@ def show_run(run: str | None = typer.Argument(None, help="A run's folder.")) -> 
     _lengths(record.get("by_length", {}))
     _worst(found.path)
     _origin(record)
-    settings = read_settings(found.path / SETTINGS, SETTINGS) if (found.path / SETTINGS).is_file() else {}
-    _files(found, settings)
+    _files(found, _settings(found.path))
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    """What trained it, as far as that can still be read."""
+    from elman.training.place import SETTINGS, read_settings
+    from elman.training.settings import job_from
+
+    try:
+        return job_from(read_settings(path / SETTINGS, SETTINGS)).model_dump(exclude_defaults=True)
+    except InputError:
+        return {}
 
 
 def _list() -> None:
@@ -115,9 +125,12 @@ def _worst(path: Path) -> None:
     from elman.training.place import WORST
 
     try:
+        if not (path / WORST).is_file():
+            return
         lines = [json.loads(line) for line in (path / WORST).read_text(encoding="utf-8").splitlines()[:3]]
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return
+    lines = [one for one in lines if isinstance(one, dict) and isinstance(one.get("loss"), float)]
     if lines:
         show.out.print(f"\nhighest losses ({path / WORST} has more):")
     for one in lines:

@@ -47,6 +47,12 @@ def run() -> None:
     except ElmanError as error:
         fail(as_typed(str(error)))
         sys.exit(2)
+    except (MemoryError, RuntimeError) as error:
+        # torch has no error of its own for this.
+        if not isinstance(error, MemoryError) and "can't allocate memory" not in str(error):
+            raise
+        fail("not enough memory; take fewer --hidden units or a smaller --batch, or cut long sequences: docs/long.md")
+        sys.exit(2)
     except OSError as error:
         # Such as a disk that is full. Its words say what and where.
         fail(str(error))

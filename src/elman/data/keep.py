@@ -35,7 +35,7 @@ def keep(frame: pl.DataFrame, ex: Examples, file: str, names: list[str]) -> pl.D
     every = np.fromiter(chain.from_iterable(rows), dtype=np.int64)
     again = firsts[_owners(frame, ex.ids)]
     kept = []
-    for name in names:
+    for name in dict.fromkeys(names):
         series = column(table, name, "--keep")
         before = series.gather(firsts[owner])
         differs = series.gather(every).ne_missing(before).to_numpy()

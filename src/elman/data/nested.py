@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from elman.core.errors import DataError
 
-__all__ = ["read_jsonl", "read_parquet"]
+__all__ = ["plain", "read_jsonl", "read_parquet"]
 
 _KINDS = {
     bool: "true/false",
@@ -36,7 +36,14 @@ def read_parquet(data: bytes, file: str) -> tuple[pl.DataFrame, NDArray[np.int64
         raise DataError(f"this is not a whole Parquet file ({reason}); write it anew", file=file) from error
     if not frame.height:
         raise DataError("there are columns but no rows; check how the file was made", file=file)
-    return frame, np.arange(2, frame.height + 2, dtype=np.int64)
+    return plain(frame), np.arange(2, frame.height + 2, dtype=np.int64)
+
+
+def plain(frame: pl.DataFrame) -> pl.DataFrame:
+    """Columns of Parquet that are neither number, word nor time, as such: spans in seconds, bytes in hexadecimal."""
+    spans = [(pl.col(name).dt.total_microseconds() / 1e6) for name in frame.columns if frame[name].dtype == pl.Duration]
+    raw = [pl.col(name).bin.encode("hex") for name in frame.columns if frame[name].dtype == pl.Binary]
+    return frame.with_columns(*spans, *raw) if spans or raw else frame
 
 
 def read_jsonl(text: str, file: str, first: int = 1) -> tuple[pl.DataFrame, NDArray[np.int64]]:
@@ -111,6 +118,8 @@ def _object(row: str, line: int, file: str) -> dict[str, Any]:
         value = json.loads(row, parse_constant=_refuse_constant)
     except _NoNumberError as error:
         raise DataError(f"{error} is no JSON value; fill it in, or leave the step out", file=file, row=line) from error
+    except RecursionError as error:
+        raise DataError("lists in lists without end; check the line", file=file, row=line) from error
     except json.JSONDecodeError as error:
         raise DataError(
             f"invalid JSON at character {error.colno} ({error.msg}): {row[:60]!r}; every line must be one "
@@ -118,6 +127,11 @@ def _object(row: str, line: int, file: str) -> dict[str, Any]:
             'such as {"text": "hello", "label": "a"}',
             file=file,
             row=line,
+        ) from error
+    except ValueError as error:
+        # Python reads no whole number of more than 4,300 digits.
+        raise DataError(
+            "a number with thousands of digits; write fewer, or put it in quotes", file=file, row=line
         ) from error
     if not isinstance(value, dict) or not value:
         raise DataError(

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -93,7 +94,7 @@ def _header(rows: list[str], file: str) -> tuple[_Header, int]:
         elif name == "@targetlabel" and yes:
             header.target = "number"
         elif name in ("@dimension", "@dimensions"):
-            if not (values and values[0].isdigit()):
+            if not (values and re.fullmatch(r"[0-9]{1,6}", values[0])):
                 raise DataError(f"'{row.strip()}' names no number; write @dimensions 3", file=file, row=line)
             header.dimensions = int(values[0])
     raise DataError("there is no line '@data'; add it above the series", file=file, row=len(rows))

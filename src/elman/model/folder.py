@@ -144,6 +144,11 @@ def read_folder(
     Raises:
         ModelFileError: missing, damaged, truncated, or of another version.
     """
+    names = tuple(names)
+    # Of a pipe under one of the names, a reader would wait for ever.
+    for name in (MANIFEST, *names):
+        if (folder / name).exists() and not (folder / name).is_file():
+            raise ModelFileError(f"{folder / name}: not a plain file; restore the folder from a copy, or {instead}")
     if not (folder / MANIFEST).is_file():
         raise ModelFileError(f"{folder}: no {what} here (it has no {MANIFEST}); give the folder that elman train made")
     remedy = f"restore the folder from a copy, or {instead}"

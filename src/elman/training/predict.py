@@ -93,6 +93,8 @@ def _check_columns(model: SequenceModel, table: Table, targets: tuple[str, ...])
         if missing:
             names = ", ".join(f"'{name}'" for name in missing)
             beyond = " It must be there for the steps to be forecast too." if missing[0] in ahead else ""
+            if len(have) == len(wanted) == 1:
+                beyond += f" If that is it, call it so: make its first line {missing[0]}."
             raise DataError(
                 f"the model {verb} the column{'s' if len(missing) > 1 else ''} {names}; this file has "
                 f"{listed(have)}.{nearest(missing[0], have)}{beyond}",

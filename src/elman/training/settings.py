@@ -78,8 +78,8 @@ class Job(Schema):
     metric: str | None = None
     class_weights: str | None = None
     cell: str | None = None
-    hidden: int | None = Field(None, ge=1)
-    layers: int | None = Field(None, ge=1)
+    hidden: int | None = Field(None, ge=1, le=100_000)
+    layers: int | None = Field(None, ge=1, le=1_000)
     bidirectional: bool | None = None
     dropout: float | None = Field(None, ge=0, lt=1)
     input_dropout: float | None = Field(None, ge=0, lt=1)
@@ -88,16 +88,16 @@ class Job(Schema):
     weight_drop: float | None = Field(None, ge=0, lt=1)
     zoneout: float | None = Field(None, ge=0, lt=1)
     label_smoothing: float | None = Field(None, ge=0, lt=1)
-    embedding: int | None = Field(None, ge=1)
+    embedding: int | None = Field(None, ge=1, le=100_000)
     readout: Literal["last", "mean", "max", "attention"] | None = None
-    lookback: int | None = Field(None, ge=1)
-    epochs: int | None = Field(None, ge=1)
+    lookback: int | None = Field(None, ge=1, le=10**9)
+    epochs: int | None = Field(None, ge=1, le=10**6)
     budget: str | None = None
-    batch: int | None = Field(None, ge=1)
-    batch_tokens: int | None = Field(None, ge=1)
+    batch: int | None = Field(None, ge=1, le=10**9)
+    batch_tokens: int | None = Field(None, ge=1, le=10**9)
     truncate: int | str | None = None
     memory: Literal["keep", "checkpoint"] | None = None
-    accumulate: int = Field(1, ge=1)
+    accumulate: int = Field(1, ge=1, le=10**6)
     lr: float | None = Field(None, gt=0, le=1e30)
     find_lr: bool = False
     weight_decay: float = Field(0.01, ge=0)
@@ -112,12 +112,12 @@ class Job(Schema):
     clip: float | None = Field(None, ge=0)
     clip_by: Literal["norm", "value", "ratio"] = "norm"
     nonfinite: Literal["stop", "skip"] = "stop"
-    patience: int | None = Field(None, ge=1)
+    patience: int | None = Field(None, ge=1, le=10**6)
     seed: int = Field(0, ge=0, lt=2**63)
     split_seed: int | None = Field(None, ge=0, lt=2**63)
     score_on: Literal["test", "valid"] | None = None
     device: str = "cpu"
-    threads: int | None = Field(None, ge=1)
+    threads: int | None = Field(None, ge=1, le=1_024)
     save_every: str = "30s"
     tensorboard: bool = False
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from elman.core.errors import DataError
 from elman.data.delimited import delimited_blocks
 from elman.data.files import decode, is_pair, missing, pieces, suffix_of
-from elman.data.nested import read_jsonl
+from elman.data.nested import plain, read_jsonl
 from elman.data.read import known_suffix, read
 
 __all__ = ["PIECE", "Block", "blocks", "streams"]
@@ -93,7 +93,7 @@ def _row_groups(path: Path, file: str, part: int) -> Iterator[Block]:
         height = int(whole.select(pl.len()).collect().item())
         step = max(1, _CELLS // max(width, 1))
         for start in range(0, height, step):
-            frame = whole.slice(start, step).collect()
+            frame = plain(whole.slice(start, step).collect())
             yield Block(frame, np.arange(start + 2, start + 2 + frame.height, dtype=np.int64), part)
     except (pl.exceptions.PolarsError, OSError) as error:
         reason = str(error).splitlines()[0]
