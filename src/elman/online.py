@@ -80,7 +80,14 @@ class Online:
         Raises:
             InputError: columns are missing, or values that are no numbers; the stream is as it was before.
         """
-        given = self._sequence(rows)
+        before = self.count, dict(self._held), self._window, dict(self._constant)
+        try:
+            return self._pushed(self._sequence(rows))
+        except BaseException:
+            self.count, self._held, self._window, self._constant = before
+            raise
+
+    def _pushed(self, given: Any) -> pl.DataFrame:
         if self._forecasts:
             return self._forecast(given)
         kind, one = self._model.config.input, examples_of(self._model, [given]).inputs[0]

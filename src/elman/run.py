@@ -321,11 +321,16 @@ def _learn(made: Made, state: TrainingState, path: Path, keeper: Keeper, listene
                 keeper.interrupts.ask()
 
     weights = sum(weight.numel() for weight in made.model.parameters())
-    hear(Started(made.notes, made.plan, weights, made.loop.epochs, path))
-    go_on(state, made.data.train, made.data.valid, made.loop, hear, keeper)
-    # Nothing is left to write, unless the disk was full at the last epoch.
-    for file in lines:
-        file.write()
+    try:
+        hear(Started(made.notes, made.plan, weights, made.loop.epochs, path))
+        go_on(state, made.data.train, made.data.valid, made.loop, hear, keeper)
+        # Nothing is left to write, unless the disk was full at the last epoch.
+        for file in lines:
+            file.write()
+    finally:
+        for file in lines:
+            if isinstance(file, Board):
+                file.close()
 
 
 def _judge(made: Made, state: TrainingState, path: Path, sha256: str) -> Run:

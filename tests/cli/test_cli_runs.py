@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -203,6 +204,8 @@ def test_events_for_tensorboard_hold_every_epoch_once_after_it_goes_on(
     for tag, field in (("loss/training", "train_loss"), ("loss/validation", "valid_loss"), ("learning rate", "lr")):
         assert [step for step, _ in found[tag]] == [one["epoch"] for one in epochs]
         assert [value for _, value in found[tag]] == pytest.approx([one[field] for one in epochs], rel=1e-6)
+    # Their writers are closed: each has a thread of its own, which would live as long as the process.
+    assert not [one for one in threading.enumerate() if "EventLogger" in type(one).__name__]
 
 
 def test_a_missing_tensorboard_is_one_message_with_the_line_to_paste(

@@ -165,6 +165,34 @@ def test_wrong_rows_leave_the_stream_as_it_was(runs: Any) -> None:
     assert_frame_equal(after, run.stream().push(values)[2:])
 
 
+def test_a_constant_of_rows_that_were_refused_is_forgotten(runs: Any) -> None:
+    run, rows = runs("joined")
+    stream, fine = run.stream(), _given(run, rows[0], 0, 2)
+    with pytest.raises(InputError):
+        stream.push([{**fine[0], "region": "s"}, {**fine[1], "region": "another"}])
+    with pytest.raises(elman.DataError):
+        stream.push([{**one, "region": "s", "a": "no number"} for one in fine])
+    assert_frame_equal(stream.push(fine), run.stream().push(fine))
+
+
+def test_a_forecast_that_fails_moves_no_window(
+    forecast: tuple[Run, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, wave = forecast
+    stream = run.stream()
+    stream.push(wave[:30])
+
+    def failing(*_: Any) -> Any:
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("elman.online.predict", failing)
+        with pytest.raises(MemoryError):
+            stream.push(wave[30:40])
+    assert stream.count == 30
+    assert_frame_equal(stream.push(wave[30:40]), run.predict([wave[:40]]).drop("id"))
+
+
 def test_what_is_constant_may_not_change(runs: Any) -> None:
     run, rows = runs("joined")
     stream = run.stream()

@@ -29,7 +29,21 @@ __all__ = ["FEWEST", "SequenceEstimator", "named"]
 FEWEST = 3
 """Sequences that are needed at least: some to learn from, and one to choose the epoch by."""
 
-_OF_FILES = ("file", "source", "target", "id", "time", "split", "valid", "test", "known", "static", "save_every")
+_OF_FILES = (
+    "file",
+    "source",
+    "target",
+    "id",
+    "time",
+    "split",
+    "valid",
+    "test",
+    "known",
+    "static",
+    "save_every",
+    "tensorboard",
+    "score_on",
+)
 """Settings of a training that say something of files."""
 
 _NESTED = "settings__"
@@ -76,9 +90,11 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc, unused-ignore]
         known += ["variant"] if self._TEXTS else []
         for name in given:
             if name not in known:
-                instead = f"; write {type(self).__name__}({name}=...)" if name in own else nearest(str(name), known)
-                instead = "; write random_state=..." if name == "seed" else instead
-                raise InputError(f"settings: unknown setting '{name}'{instead}. Known: {', '.join(known)}")
+                instead = (
+                    f"; write {type(self).__name__}({name}=...)." if name in own else f".{nearest(str(name), known)}"
+                )
+                instead = "; write random_state=..., beside settings." if name == "seed" else instead
+                raise InputError(f"settings: unknown setting '{name}'{instead} Known: {', '.join(known)}")
         plain = {
             name: value.item() if isinstance(value, np.generic) else value for name, value in (own | given).items()
         }

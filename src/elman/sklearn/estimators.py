@@ -325,7 +325,9 @@ class SequenceForecaster(_Saved, IntervalEstimator):  # type: ignore[misc, unuse
 
         ::
 
-            1 - sum |y - prediction| / sum |y - last value|         averaged over the numbers of a step
+            1 - sum |y - prediction| / sum |y - last known value|         averaged over the numbers of a step
+
+        Steps where y is missing, and series of which no value is known, count in neither sum.
 
         Args:
             X: series.
@@ -334,10 +336,12 @@ class SequenceForecaster(_Saved, IntervalEstimator):  # type: ignore[misc, unuse
         check_is_fitted(self, "model_")
         kind = self.model_.config.input
         series = sequences_from(X, gaps=kind.gaps if isinstance(kind, SeriesIn) else "error", texts=False)
-        places = _places(self.targets, series.width)
         out = self.model_.config.output
         # What it was fit with, whatever has been set since.
-        given, horizon = series.items, out.horizon if isinstance(out, NumberOut) else self.horizon
+        if not isinstance(out, NumberOut):
+            raise TypeError("a forecaster predicts numbers")
+        given, horizon = series.items, out.horizon
+        places = [series.columns.index(name) for name in out.columns]
         if y is None:
             short = next((k for k, one in enumerate(given) if len(one) <= horizon), None)
             if short is not None:
@@ -353,10 +357,18 @@ class SequenceForecaster(_Saved, IntervalEstimator):  # type: ignore[misc, unuse
                 wanted = [len(given), horizon, len(places)]
                 raise InputError(f"y: expected what followed each series, {wanted}, got shape {list(truth.shape)}")
             truth = truth.reshape(len(given), horizon, len(places))
-        last = np.stack([one[-1:, places] for one in given])
+        last = np.stack([_last_known(one[:, places]) for one in given])
         found = self.predict(given).reshape(truth.shape)
-        wrong, naive = (np.nansum(np.abs(truth - one), axis=(0, 1)) for one in (found, last))
+        known = np.isfinite(truth) & np.isfinite(last)
+        wrong, naive = (np.where(known, np.abs(truth - one), 0).sum(axis=(0, 1)) for one in (found, last))
         return float(np.mean(np.where(naive > 0, 1 - wrong / np.where(naive > 0, naive, 1), np.where(wrong > 0, 0, 1))))
+
+
+def _last_known(series: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``[1, C]``: the last value of every number that is not missing; NaN where all are."""
+    known = np.isfinite(series)
+    at = len(series) - 1 - known[::-1].argmax(axis=0)
+    return np.where(known.any(axis=0), series[at, np.arange(series.shape[1])], np.nan)[None]
 
 
 def _places(targets: Sequence[int] | None, width: int) -> list[int]:

@@ -120,6 +120,20 @@ def test_forecasts_are_shaped_as_their_series() -> None:
     np.testing.assert_array_equal(second.predict(wide), second.predict([one[-8:] for one in wide]))
 
 
+def test_a_score_is_of_the_targets_of_fit_and_of_known_values_alone() -> None:
+    wide = [np.stack([one, 50 - 3 * one], axis=1) for one in SERIES]
+    made = SequenceForecaster(horizon=3, targets=[0], **QUICK).fit(wide)
+    before = made.score(wide)
+    assert made.set_params(targets=[1]).score(wide) == before
+    # A last value that is missing: the one before it is repeated, and both sums are of the same steps.
+    filled = SequenceForecaster(horizon=3, settings={"gaps": "input"}, **QUICK).fit(SERIES)
+    history, truth = [one[:-3].copy() for one in SERIES], np.stack([one[-3:] for one in SERIES])
+    history[0][-1] = np.nan
+    last = np.stack([one[-2] if k == 0 else one[-1] for k, one in enumerate(history)])[:, None]
+    wrong, naive = np.abs(truth - filled.predict(history)).sum(), np.abs(truth - last).sum()
+    assert filled.score(history, truth) == pytest.approx(1 - wrong / naive)
+
+
 def test_the_score_of_a_forecast_is_1_where_it_is_right_and_0_where_it_repeats_the_last_value() -> None:
     made = SequenceForecaster(horizon=3, **QUICK).fit(SERIES)
     history = [one[:-3] for one in SERIES]
@@ -129,6 +143,7 @@ def test_the_score_of_a_forecast_is_1_where_it_is_right_and_0_where_it_repeats_t
     with pytest.raises(InputError, match=r"y: expected what followed each series, \[4, 3, 1\], got shape \[4, 2\]"):
         made.score(history, truth[:, :2])
     assert made.set_params(horizon=9).score(history, truth) == pytest.approx(made.score(SERIES))
+    assert made.set_params(targets=[0]).score(history, truth) == pytest.approx(made.score(SERIES))
     naive = np.stack([np.repeat(one[-4], 3) for one in SERIES])
     wrong = np.abs(truth - made.predict(history)).sum()
     assert made.score(SERIES) == pytest.approx(1 - wrong / np.abs(truth - naive).sum())
@@ -337,11 +352,13 @@ def test_saving_does_not_overwrite_and_loading_checks(tmp_path: Path) -> None:
             SequenceClassifier(settings={"batsh": 3}),
             X,
             LABELS,
-            r"^settings: unknown setting 'batsh' Did you mean 'batch'",
+            r"^settings: unknown setting 'batsh'\. Did you mean 'batch'",
         ),
         (SequenceClassifier(settings={"hidden": 3}), X, LABELS, r"write SequenceClassifier\(hidden=\.\.\.\)"),
         (SequenceClassifier(settings={"seed": 3}), X, LABELS, r"'seed'; write random_state=\.\.\."),
         (SequenceClassifier(settings={"split": "0.8"}), X, LABELS, r"^settings: unknown setting 'split'"),
+        (SequenceClassifier(settings={"tensorboard": True}), X, LABELS, r"^settings: unknown setting 'tensorboard'"),
+        (SequenceClassifier(settings={"score_on": "valid"}), X, LABELS, r"^settings: unknown setting 'score_on'"),
         (
             SequenceClassifier(settings={"variant": "char"}),
             X,
