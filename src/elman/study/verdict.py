@@ -97,18 +97,27 @@ def _beside(
         return []
     rival = (max if more_is_better else min)(baselines, key=lambda name: baselines[name])
     value = baselines[rival]
-    if max(map(len, nets.values())) < 2:
+    most = max(map(len, nets.values()))
+    if most < 2:
         return [_once(nets, rival, metric, value, more_is_better)]
     shown: dict[int, list[str]] = {1: [], 0: [], -1: []}
+    ahead: list[str] = []
     for name, values in nets.items():
         pair = Paired.of(list(values.values()), [value] * len(values), more_is_better=more_is_better, step=step)
         shown[pair.shown].append(name)
+        if not pair.shown and pair.mean > step:
+            ahead.append(f"{name} by {pair.mean:.4f}")
     what = f"the best naive baseline ({rival}, {metric} {value:.4f})"
     if not shown[1]:
         worse = f"{', '.join(shown[-1])} {_is(shown[-1])} worse" if shown[-1] else ""
         equal = f"{', '.join(shown[0])} {_is(shown[0])} not told apart from it by these seeds" if shown[0] else ""
         told = "; ".join(part for part in (worse, equal) if part)
-        return [f"No net is shown to beat {what}: {told}. It costs nothing; take it, or more seeds."]
+        said = f"No net is shown to beat {what}: {told}."
+        if ahead:
+            # Too few seeds to say so are no reason to give up what scored better.
+            more = 10 if most < 10 else 3 * most
+            return [f"{said} Ahead on average: {', '.join(ahead)}; more seeds could tell: --seeds {more}."]
+        return [f"{said} It costs nothing, so take it."]
     said = f"{', '.join(shown[1])} {'beats' if len(shown[1]) == 1 else 'beat'} {what}."
     for which, words in ((0, "not shown to"), (-1, "worse than it")):
         said += f" {', '.join(shown[which])}: {words}." if shown[which] else ""

@@ -123,6 +123,13 @@ def test_a_single_net_of_one_seed_far_ahead_is_not_called_as_good_as_a_baseline(
     assert "No net is shown" not in said
 
 
+def test_a_net_that_is_ahead_of_a_baseline_by_chance_or_not_is_not_given_up_for_it() -> None:
+    said = words({"gru": [0.97, 0.55], "rnn": [0.01, 0.02]}, {"always": 0.08}, "accuracy", 100)
+    assert "gru, rnn are not told apart from it by these seeds" in said
+    assert "Ahead on average: gru by 0.6800; more seeds could tell: --seeds 10." in said
+    assert "take it" not in said
+
+
 def test_a_net_that_failed_on_a_seed_is_not_best_by_the_seeds_that_are_left() -> None:
     nets = {"gru": {0: 0.5, 1: 0.5, 2: 0.5}, "rnn": {0: 0.1}}
     said = verdict(nets, {}, {"gru": 1.0, "rnn": 1.0}, metric="mae", more_is_better=False, count=9)
