@@ -16,7 +16,7 @@ from elman.model.folder import write_file
 from elman.model.network import CELLS
 from elman.study.place import Asked, again, folder_of, opened
 from elman.study.spread import Spread
-from elman.study.training import Begun, Ended, Listener, Outcome, StudyInterrupted, Told, trained
+from elman.study.training import Begun, Ended, Listener, Outcome, StudyInterrupted, Told, refuse_other_counts, trained
 from elman.study.verdict import verdict
 from elman.training.defaults import choose_loop, choose_net
 from elman.training.interrupt import Interrupted
@@ -257,6 +257,7 @@ def _failed(path: Path) -> dict[str, Outcome]:
 
 def _add(made: Comparison, outcome: Outcome) -> None:
     made.outcomes.append(outcome)
+    refuse_other_counts(made.outcomes)
     if not outcome.scores:
         made.notes.append(f"{outcome.name} failed: {outcome.trouble}")
         return

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from elman.core.errors import InputError, ModelFileError
+from elman.data.files import is_there
+from elman.data.fingerprint import fingerprint
 from elman.run import Started, resume, train_job
 from elman.training import place
 from elman.training.history import Epoch, Step
@@ -17,7 +19,18 @@ from elman.training.interrupt import Interrupted
 from elman.training.loop import DivergedError
 from elman.training.settings import Job
 
-__all__ = ["Begun", "Ended", "Event", "Listener", "Outcome", "StudyInterrupted", "Told", "outcome_of", "trained"]
+__all__ = [
+    "Begun",
+    "Ended",
+    "Event",
+    "Listener",
+    "Outcome",
+    "StudyInterrupted",
+    "Told",
+    "outcome_of",
+    "refuse_other_counts",
+    "trained",
+]
 
 
 @dataclass(frozen=True)
@@ -117,9 +130,14 @@ def trained(
         InputError: the data are others than those of the study.
     """
     if not (folder / place.RECORD).is_file():
+        for name, digest in sha256.items():
+            if is_there(file := getattr(job, name)) and fingerprint(file) != digest:
+                raise _changed(folder, file)
         try:
             if (folder / place.SETTINGS).is_file():
-                resume(folder, listener=listener)
+                # How often it is saved and on how many threads may be said anew; it is no other training for it.
+                anew = {name: getattr(job, name) for name in ("save_every", "threads")}
+                resume(folder, listener=listener, **anew)
             else:
                 # Killed before its first word was written: nothing of it is lost.
                 shutil.rmtree(folder, ignore_errors=True)
@@ -156,8 +174,26 @@ def outcome_of(folder: Path, job: Job, sha256: str) -> Outcome:
             f"{folder / place.RECORD}: no record of a run ({error!r}); remove the folder, and it is trained again"
         ) from error
     if of != sha256:
-        raise InputError(
-            f"{folder}: '{job.file}' changed while the study was under way (its sha256 differs), so old and new "
-            "trainings could not be compared; put the old data back, or begin anew: --out FOLDER"
-        )
+        raise _changed(folder, job.file)
     return found
+
+
+def _changed(folder: Path, file: str) -> InputError:
+    return InputError(
+        f"{folder}: '{file}' changed while the study was under way (its sha256 differs), so old and new trainings "
+        "could not be compared; put the old data back, or begin anew: --out FOLDER"
+    )
+
+
+def refuse_other_counts(outcomes: list[Outcome]) -> None:
+    """Refuse scores of more or fewer examples than those beside them.
+
+    Raises:
+        InputError: the last is of another number than the first.
+    """
+    scored = [one for one in outcomes if one.scores]
+    if scored and scored[-1].count != scored[0].count:
+        raise InputError(
+            f"{scored[-1].name}: {scored[-1].count:,} were scored, of {scored[0].name} {scored[0].count:,}, so they "
+            "cannot be compared: data or version changed while the study was under way; begin anew: --out FOLDER"
+        )

@@ -20,7 +20,7 @@ from elman.study.place import Asked, again, folder_of, opened
 from elman.study.search import Known, Search, Trial, storage_of
 from elman.study.space import space_of
 from elman.study.spread import Paired, Spread
-from elman.study.training import Begun, Ended, Event, Outcome, StudyInterrupted, Told, trained
+from elman.study.training import Begun, Ended, Event, Outcome, StudyInterrupted, Told, refuse_other_counts, trained
 from elman.study.verdict import SHARES
 from elman.training.interrupt import Interrupted
 from elman.training.make import data_of
@@ -237,6 +237,7 @@ def _check(made: Tuning, asked: Asked, job: Job, hear: Listener) -> None:
             hear(Begun(folder.name, k, len(names)))
         outcome = trained(sides[which].model_copy(update={"seed": seed}), folder, hear, asked.data)
         made.outcomes.append(outcome)
+        refuse_other_counts(made.outcomes)
         hear(Ended(outcome, k, len(names), kept))
 
 

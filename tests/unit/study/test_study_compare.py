@@ -208,6 +208,40 @@ def test_data_that_change_between_two_trainings_are_refused(kinds: str) -> None:
         made(kinds, out="o", listener=listen)
 
 
+def test_a_file_to_validate_on_that_changes_is_refused(kinds: str) -> None:
+    lines = [json.dumps({"v": [k / 9, 1.0, -1.0, k / 7], "kind": "ab"[k % 2]}) for k in range(12)]
+    Path("valid.jsonl").write_text("\n".join(lines))
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Ended):
+            Path("valid.jsonl").write_text("\n".join(lines[:9]))
+
+    with pytest.raises(InputError, match=r"feedforward-0: 'valid.jsonl' changed while the study was under way"):
+        made(kinds, out="o", valid="valid.jsonl", listener=listen)
+
+
+def test_scores_of_more_or_fewer_examples_are_not_set_beside_each_other(kinds: str) -> None:
+    found = made(kinds, out="o", seeds=1)
+    record = found.path / "feedforward-0" / "report.json"
+    told = json.loads(record.read_text())
+    told["scored"]["count"] += 1
+    record.write_text(json.dumps(told))
+    with pytest.raises(InputError, match=r"feedforward-0: \d+ were scored, of gru-0 \d+"):
+        compare_again(found.path)
+
+
+def test_how_often_it_is_saved_may_be_said_anew_for_the_training_under_way(kinds: str) -> None:
+    def stop(event: Event) -> None:
+        if isinstance(event, Step) and event.epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(StudyInterrupted):
+        made(kinds, out="o", seeds=1, listener=stop)
+    made(kinds, out="o", seeds=1, save_every="7", threads=1)
+    runs = [(Path("o") / name / "run.toml").read_text() for name in ("gru-0", "feedforward-0")]
+    assert all('save_every = "7"' in run and "threads = 1" in run for run in runs)
+
+
 def test_data_that_are_not_there_are_not_called_changed(kinds: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made(kinds, out="o")
     found = Path("o").absolute()
