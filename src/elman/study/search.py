@@ -144,9 +144,25 @@ class Search:
         if not self.study.get_trials(deepcopy=False):
             # The defaults are the first trial.
             self.study.enqueue_trial({name: where.default for name, where in space.items()})
+        self._keep_space()
         for trial in self.trials:
             if not trial.complete:
                 shutil.rmtree(self._place(trial.number), ignore_errors=True)
+
+    def _keep_space(self) -> None:
+        """Keep what is looked for, and where; trials of one search are all of the same space."""
+        now = {name: str(where) for name, where in self.space.items()}
+        then = self.study.user_attrs.get("space", now)
+        names = [name for name in {**then, **now} if then.get(name) != now.get(name)]
+        if names:
+            told = "; ".join(
+                f"{n} was {then.get(n, 'not looked for')}, is {now.get(n, 'not looked for')}" for n in names
+            )
+            raise InputError(
+                f"{self.folder.parent}: this search looks for other settings than it began with ({told}), as another "
+                "version of elman may; begin anew: --out FOLDER"
+            )
+        self.study.set_user_attr("space", now)
 
     @property
     def spent(self) -> float:
@@ -219,6 +235,7 @@ class Search:
             watch.judge()
             outcome = trained(job, folder, watch, self.sha256)
         except Pruned as end:
+            trial.set_user_attr("best", float(watch.best))
             self._close(trial, watch.epochs, watch.seconds, why=str(end))
             self.study.tell(trial, state=optuna.trial.TrialState.PRUNED)
             shutil.rmtree(folder, ignore_errors=True)
@@ -257,7 +274,8 @@ class _Watch:
         losses, self.seconds = _history(folder)
         self.epochs, self.best = len(losses), min(losses, default=np.inf)
         self.limit, self.deadline = 0, search.allowed(search.trials)
-        self.dear = max(_MINUTE, _DEAR * next((one.seconds for one in search.trials), np.inf))
+        first = next((one for one in search.trials if one.complete and not one.number), None)
+        self.dear = max(_MINUTE, _DEAR * first.seconds) if first else np.inf
         frozen = next(one for one in search.study.get_trials(deepcopy=False) if one.number == trial.number)
         self.told = set(frozen.intermediate_values)
 
@@ -282,13 +300,16 @@ class _Watch:
             self.trial.report(self.best, part)
         if news:
             self.search.note_time()
-            self.judge()
+        self.judge(compared=bool(news))
+
+    def judge(self, *, compared: bool = True) -> None:
+        """End the trial if it takes too long, or is worse than most were at this point.
+
+        Asked again where a search goes on: one that was killed behind the last epoch of a trial takes no other.
+        """
         if self.trial.number and self.seconds > self.dear:
             raise Pruned(f"it took {_DEAR} times as long as the defaults")
-
-    def judge(self) -> None:
-        """End the trial if it is worse than most were at this point."""
-        if self.trial.number and self.told and self.trial.should_prune():
+        if compared and self.trial.number and self.told and self.trial.should_prune():
             raise Pruned(f"worse than the median after {100 * max(self.told) // _PARTS} % of its epochs")
 
     def fill(self, outcome: Outcome) -> None:
@@ -334,7 +355,9 @@ def _trial(one: optuna.trial.FrozenTrial) -> Trial:
     attrs = one.user_attrs
     reported = list(one.intermediate_values.values())
     complete = one.state == optuna.trial.TrialState.COMPLETE
-    loss = one.value if complete and one.value is not None else min(reported, default=float("nan"))
+    best = attrs.get("best", np.inf)
+    so_far = best if np.isfinite(best) else min(reported, default=float("nan"))
+    loss = one.value if complete and one.value is not None else so_far
     return Trial(
         number=one.number,
         settings={name: _short(value) for name, value in one.params.items()},

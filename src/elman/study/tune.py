@@ -45,6 +45,7 @@ class Tuning:
         job: the best settings, as a training of their own: ``best.toml`` holds it.
         outcomes: the trainings that set the best against the defaults: ``defaults-SEED`` and ``best-of-N-SEED``.
         notes: what was chosen, and what is to be known of it.
+        looks: how many trials there were each time that the test part was scored, this time last.
     """
 
     path: Path
@@ -53,6 +54,7 @@ class Tuning:
     job: Job
     outcomes: list[Outcome]
     notes: list[str] = field(default_factory=list)
+    looks: list[int] = field(default_factory=list)
 
     @property
     def best(self) -> Trial:
@@ -186,6 +188,7 @@ def tune_asked(asked: Asked, out: str | Path | None, listener: Listener | None =
             _check(made, asked, job, hear)
         except Interrupted as stop:
             raise StudyInterrupted("tune", path, stop) from None
+        made.looks = sorted({*_looks(path), len(trials)})
         _write(made, asked, spent, data)
     return made
 
@@ -271,13 +274,30 @@ def _verdict(made: Tuning) -> list[str]:
         )
     else:
         first = f"Tuned is not better than the defaults on the {on} part: {sides} ({seeds}). Keep the defaults."
+    said = f"{base.loss:.4f}" if base.complete else f"failed ({base.why})"
+    again = (
+        f" The {on} part was scored before, after {', '.join(map(str, made.looks[:-1]))} trials: each look at it that "
+        "a search goes on after makes its scores less those of unseen data."
+        if made.looks[:-1]
+        else ""
+    )
     return [
         first,
         f"On validation, trial {best.number} had the lowest loss of {len(made.trials)} ({done} complete{short}): "
-        f"{best.loss:.4f}, the defaults {base.loss:.4f}. The lowest of many is partly luck, so that figure flatters; "
+        f"{best.loss:.4f}, the defaults {said}. The lowest of many is partly luck, so that figure flatters; "
         f"the {on} scores are of other seeds"
-        + (", and chose nothing." if on == "test" else ", but of the part that chose: there is no test part."),
+        + (", and chose nothing." if on == "test" else ", but of the part that chose: there is no test part.")
+        + again,
     ]
+
+
+def _looks(path: Path) -> list[int]:
+    """After how many trials the test part was scored in earlier sessions."""
+    try:
+        found = json.loads((path / RESULT).read_text(encoding="utf-8"))
+        return [int(one) for one in found.get("looks", [len(found["trials"])])]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return []
 
 
 def _write(made: Tuning, asked: Asked, spent: float, data: Prepared) -> None:
@@ -300,6 +320,7 @@ def _write(made: Tuning, asked: Asked, spent: float, data: Prepared) -> None:
         "check": {"on": made.scored.on, "count": made.scored.count, **check},
         "trainings": [one.record() for one in made.outcomes],
         "trials": [{k: v for k, v in asdict(one).items() if v == v} for one in made.trials],
+        "looks": made.looks,
         "matters": made.matters,
         "seconds": spent,
         "verdict": made.verdict,

@@ -89,8 +89,10 @@ def test_the_defaults_lie_in_the_space_and_are_those_of_a_training(files: None, 
     assert {"hidden", "layers", "lr", "dropout", "weight_decay", "cell"} <= set(found)
     for name, where in found.items():
         assert where.default == (chosen[name] or 0), name
-        inside = where.values if isinstance(where, Choice) else [where.low <= where.default <= where.high]
-        assert (where.default in inside) or inside == [True]
+        if isinstance(where, Choice):
+            assert where.default in where.values, name
+        else:
+            assert where.low <= where.default <= where.high, name
 
 
 def test_each_kind_is_looked_for_what_it_has(files: None) -> None:
@@ -353,7 +355,6 @@ def test_of_chance_about_nothing_is_explained() -> None:
 
 def test_a_setting_that_never_changed_explains_nothing() -> None:
     assert explained([{"a": 1.0}, {"a": 1.0}, {"a": 1.0}], [1.0, 2.0, 3.0]) == {"a": 0.0}
-    assert searching._PARTS > searching._FREELY
 
 
 # What a review found ------------------------------------------------------------------------------------------
@@ -435,3 +436,74 @@ def test_defaults_that_fail_are_told_and_the_best_is_taken(tmp_path: Path) -> No
         "The defaults fail here (the loss became nan); trial 1 comes to its end, on the test part with accuracy "
         "0.8000: take it, for want of another to set it against."
     ]
+
+
+@needs_optuna
+def test_a_search_goes_on_when_the_first_trial_fails(kinds: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = searching.trained
+
+    def failing(job: Any, folder: Path, *more: Any) -> Outcome:
+        return Outcome("0000", "gru", 0, {}, trouble="nan") if folder.name == "0000" else real(job, folder, *more)
+
+    monkeypatch.setattr(searching, "trained", failing)
+    monkeypatch.setattr(searching, "_MINUTE", 0.0)
+    found = made(kinds, out="o", trials=2)
+    assert [one.complete for one in found.trials] == [False, True]
+    assert "the defaults failed (nan)" in found.verdict[1]
+    assert "nan nan" not in " ".join(found.verdict)
+
+
+@needs_optuna
+def test_a_search_of_another_space_is_not_gone_on_with(kinds: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made(kinds, out="o", trials=1, seeds=1)
+    real = tuning.space_of
+    monkeypatch.setattr(
+        tuning, "space_of", lambda *what: {n: w for n, w in real(*what).items() if n != "clip"} | {"ar": Range(1, 0, 2)}
+    )
+    with pytest.raises(InputError, match=r"clip was .* is not looked for; ar was not looked for, is 0 to 2.*--out"):
+        made(kinds, out="o", trials=2, seeds=1)
+
+
+@needs_optuna
+def test_a_trial_killed_behind_its_last_epoch_takes_no_step_more(kinds: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the study was told that it took too long."""
+
+    class Killed(BaseException):
+        pass
+
+    def dies(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    monkeypatch.setattr(searching, "_MINUTE", 0.0)
+    monkeypatch.setattr(searching, "_DEAR", 0)
+    whole = made(kinds, out="whole", trials=2, save_every="1")
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            searching._Watch, "judge", lambda self, **_: dies() if self.trial.number and self.told else None
+        )
+        with pytest.raises(Killed):
+            made(kinds, out="o", trials=2, save_every="1")
+    events: list[object] = []
+    again = made(kinds, out="o", trials=2, save_every="1", listener=events.append)
+    ended = next(k for k, event in enumerate(events) if isinstance(event, Trial))
+    assert not [event for event in events[:ended] if isinstance(event, (Step, Epoch))]
+    assert "as long as the defaults" in again.trials[1].why
+    assert known(again) == known(whole)
+    assert again.trials[1].epochs == 1
+    assert np.isfinite(again.trials[1].loss)
+
+
+@needs_optuna
+def test_looks_at_the_test_part_are_counted(kinds: str) -> None:
+    first = made(kinds, out="o", trials=3)
+    assert made(kinds, out="o", trials=3).looks == first.looks == [3]
+    later = made(kinds, out="o", trials=4)
+    assert later.looks == [3, 4]
+    assert tune_again("o").looks == [3, 4]
+
+
+def test_a_second_look_at_the_test_part_is_told() -> None:
+    one = found([0.10, 0.11, 0.12], [0.30, 0.31, 0.32], [0.5, 0.4])
+    assert "scored before" not in one.verdict[-1]
+    one.looks = [20, 40]
+    assert "The test part was scored before, after 20 trials" in one.verdict[-1]
