@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,18 +17,47 @@ from elman.data.fingerprint import fingerprint
 from elman.model.folder import clear_leftovers, write_file
 from elman.training import place
 from elman.training.origin import FILES
-from elman.training.settings import Job, job_from
+from elman.training.settings import Job, as_argument, job_from
 
-__all__ = ["STUDY", "Asked", "again", "folder_of", "opened"]
+__all__ = ["STUDY", "Asked", "again", "folder_of", "in_python", "opened"]
 
 STUDY = "study.toml"
 """What was asked; there from the first moment on."""
 
-_OURS = (".lock", f".{STUDY}.")
+_OURS = re.compile(rf"\.lock|\.{re.escape(STUDY)}\..*\.new")
 """What lies in a folder whose first write was killed: the lock, and the half of a study.toml."""
 
 _FREE = {"compare": ("save_every", "threads"), "tune": ("save_every", "threads", "trials", "budget")}
 """What may differ from one session to the next, for it does not change what is there already; the new holds."""
+
+
+@contextmanager
+def in_python() -> Iterator[None]:
+    """Have errors name arguments (``seeds=3``) where they name options of the command line (``--seeds 3``)."""
+    try:
+        yield
+    except InputError as error:
+        words = _argued(str(error))
+        if words == str(error):
+            raise
+        raise type(error)(words) from error
+
+
+def _argued(message: str) -> str:
+    head = re.match(r"--(cells|seeds|trials)( [^:]*)?: ", message)
+    if head:
+        message = (_argument(head[1], head[2].strip()) if head[2] else head[1]) + ": " + message[head.end() :]
+    # What is to be pasted into a shell begins with elman, and stays.
+    for words in ("as in ", "folder: ", "them: ", "anew: "):
+        advice = rf"(?<={words})--(cells|seeds|trials|budget|out) ([\w,.-]+)"
+        message = re.sub(advice, lambda found: _argument(found[1], found[2]), message)
+    return as_argument(message)
+
+
+def _argument(name: str, value: str) -> str:
+    if name == "cells":
+        return f"cells={json.dumps(value.split(','))}"
+    return f"{name}={value}" if name in ("seeds", "trials") else f"{name}={json.dumps(value)}"
 
 
 @dataclass(frozen=True)
@@ -99,7 +129,7 @@ def opened(asked: Asked, out: Path) -> Iterator[Path]:
         InputError: another study or something else stands there, the data have changed, or another process holds it.
     """
     place.check_out(out, new=False)
-    if out.exists() and not (out / STUDY).exists() and not all(path.name.startswith(_OURS) for path in out.iterdir()):
+    if out.exists() and not (out / STUDY).exists() and not all(_OURS.fullmatch(path.name) for path in out.iterdir()):
         raise InputError(f"--out {out}: exists already and is not overwritten; name another folder, or remove it")
     try:
         out.mkdir(parents=True, exist_ok=True)

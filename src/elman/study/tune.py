@@ -16,7 +16,7 @@ from elman.core.errors import InputError
 from elman.data.prepare import Prepared
 from elman.model.folder import write_file
 from elman.study.matters import MANY, explained
-from elman.study.place import Asked, again, folder_of, opened
+from elman.study.place import Asked, again, folder_of, in_python, opened
 from elman.study.search import Known, Search, Trial, storage_of
 from elman.study.space import space_of
 from elman.study.spread import Paired, Spread
@@ -137,7 +137,8 @@ def tune(
         StudyInterrupted: it was stopped, and is saved.
     """
     given = {"file": str(file), "source": source, "target": target, **settings}
-    return tune_asked(tuning_asked(given, trials=trials, seeds=seeds, budget=budget), out, listener)
+    with in_python():
+        return tune_asked(tuning_asked(given, trials=trials, seeds=seeds, budget=budget), out, listener)
 
 
 def tune_again(path: str | Path, listener: Listener | None = None) -> Tuning:
