@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch._dynamo  # the first optimiser loads it, which takes seconds: once here, not once a child
 
 import elman
 from elman import run as front
