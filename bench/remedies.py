@@ -31,7 +31,8 @@ import elman
 from elman.data.batch import ExampleSet
 from elman.model.kinds.series import SeriesIn
 from elman.model.kinds.text import TokenOut
-from elman.model.network import ModelConfig, NetConfig, SequenceModel
+from elman.model.config import ModelConfig, NetConfig
+from elman.model.network import SequenceModel
 from elman.training.loop import fit, mean_loss
 from elman.training.settings import LoopSettings
 

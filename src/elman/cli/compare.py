@@ -10,7 +10,7 @@ from rich.table import Table
 
 from elman.cli import show, studies
 from elman.cli.options import DATA, LESS, LOOP, NET, SAVE, SIDES, with_options
-from elman.model.network import CELLS
+from elman.model.config import CELLS
 
 if TYPE_CHECKING:
     from elman.study.compare import Comparison

@@ -44,6 +44,10 @@ NET: Table = {
     "bidirectional": _option(bool, "Read both ways, or only forwards.", "--bidirectional/--causal"),
     "embedding": _option(int, "Width of word or character vectors."),
     "readout": _option(str, "last, mean, max or attention."),
+    "attention": _option(str, "Of a text that is written: dot or additive (dot)."),
+    "input_feeding": _option(bool, "Feed what attention found to the next step.", "--input-feeding/--no-input-feeding"),
+    "tied": _option(bool, "Score tokens by their own vectors.", "--tied/--no-tied"),
+    "vocabulary": _option(int, "Words or pieces of a text at the most."),
 }
 """The network's shape."""
 
@@ -80,6 +84,7 @@ LESS: Table = {
     "recurrent_dropout": _option(float, "Between recurrent units, the same all along (slow)."),
     "weight_drop": _option(float, "Of recurrent weights."),
     "zoneout": _option(float, "Units that keep their value for a step (slow)."),
+    "scheduled_sampling": _option(float, "Share of its own words a decoder is told in training (0)."),
     "label_smoothing": _option(float, "Share of the truth spread over all classes."),
     "weight_decay": _option(float, "Decoupled decay of matrices (0.01)."),
     "embedding_decay": _option(float, "That of word vectors (as --weight-decay)."),

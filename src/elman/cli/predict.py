@@ -16,6 +16,8 @@ from elman.core.errors import InputError
 if TYPE_CHECKING:
     import polars as pl
 
+    from elman.model.write import Search
+
 __all__ = ["register"]
 
 _HELP = """
@@ -25,6 +27,7 @@ Predict every sequence of a file.
   elman predict runs/reviews-1 new.csv --out predicted.csv
   elman predict runs/demand-1 demand.csv > forecast.csv
   elman predict runs/machines-1 new.csv --keep site,owner --out p.parquet
+  elman predict runs/german-1 new.csv --beam 10 --n-best 3
 
 The id of every sequence comes first, --keep puts other columns beside it. Labels come with the probability of every \
 class, numbers and forecasts with an 80 % interval. Without --out the table goes to the terminal (shortened) or, as \
@@ -43,6 +46,9 @@ def predict(
     out: str | None = typer.Option(None, help="Write the table here (.csv, .jsonl or .parquet)."),
     id: str | None = typer.Option(None, help="Column: rows of one value form one sequence (as in training)."),
     time: str | None = typer.Option(None, help="Column: time of a row (as in training)."),
+    beam: int | None = typer.Option(None, help="Texts: beginnings kept at every step; 1 is greedy (5)."),
+    n_best: int | None = typer.Option(None, help="Texts: so many of each, the best first (1)."),
+    length_penalty: float | None = typer.Option(None, help="Texts: 0 favours short ones, 1 compares means (1)."),
     device: str = typer.Option("cpu", help="cpu or cuda."),
 ) -> None:
     from elman.data.keep import keep as beside
@@ -57,7 +63,12 @@ def predict(
     found.model.to(where)
     data = "+".join(file)
     examples = read_for(found.model, data, need_target=False, id=id, time=time)
-    made = predict(found.model, examples)
+    search = _search(beam, n_best, length_penalty)
+    if search is None and found.model.decoder is None:
+        made = predict(found.model, examples)
+    else:
+        with show.counting("writing", len(examples)) as done:
+            made = predict(found.model, examples, search, done)
     if keep is not None:
         made = replace(made, frame=beside(made.frame, examples, data, [name.strip() for name in keep.split(",")]))
     show.notes(made.notes)
@@ -70,6 +81,20 @@ def predict(
         show.err.print("all rows: add --out predicted.csv")
     else:
         sys.stdout.write(made.written().write_csv())
+
+
+def _search(beam: int | None, best: int | None, length_penalty: float | None) -> Search | None:
+    """How texts are searched for, if anything was said of it."""
+    from elman.model.write import Search
+
+    if beam is None and best is None and length_penalty is None:
+        return None
+    usual = Search()
+    return Search(
+        beam=max(usual.beam, best or 1) if beam is None else beam,
+        best=usual.best if best is None else best,
+        length_penalty=usual.length_penalty if length_penalty is None else length_penalty,
+    )
 
 
 def _check_out(path: Path) -> None:

@@ -7,7 +7,8 @@ import shlex
 import shutil
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from rich.text import Text
 
 from elman.model.grammar import parse_target
 from elman.model.kinds.text import TokenOut
+from elman.model.kinds.written import TextOut
 from elman.model.network import SequenceModel
 from elman.training.loop import Epoch, Step
 from elman.training.measures import Scores, metrics_of
@@ -103,12 +105,16 @@ def unit_of(model: SequenceModel) -> str:
     metric = model.config.metric or metrics_of(model.config.output, parse_target(model.config.target).kind)[0]
     if metric == "nats":
         return (
-            "cross-entropy of a token" if isinstance(model.config.output, TokenOut) else "mean of -log p of what came"
+            "cross-entropy of a token"
+            if isinstance(model.config.output, (TokenOut, TextOut))
+            else "mean of -log p of what came"
         )
     return _UNITS.get(metric, metric)
 
 
 _UNITS = {
+    "bleu": "BLEU of what was written, 0 to 100, more is better",
+    "chrf": "chrF of what was written, 0 to 100, more is better",
     "accuracy": "share of right answers",
     "macro_f1": "F1 (of precision and recall), the mean over classes",
     "micro_f1": "F1 (of precision and recall) of all decisions together",
@@ -164,6 +170,15 @@ def score_table(rows: dict[str, Scores], first: str) -> Table:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}" if abs(value) >= 1e4 else f"{value:.4f}"
+
+
+@contextmanager
+def counting(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar for work that is counted, on a terminal; give it how many are done."""
+    columns = (TextColumn(what), BarColumn(bar_width=None), TaskProgressColumn(), TimeRemainingColumn(compact=True))
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.update(task, completed=done)
 
 
 _LINES = 40

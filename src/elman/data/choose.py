@@ -21,6 +21,7 @@ _USUAL = {
     "labels": ("labels", "classes", "label", "target", "y"),
     "number": ("number", "target", "y", "label", "class"),
     "tags": ("tags", "upos", "tag", "labels", "label", "y"),
+    "text": (),
 }
 """Names under which an unnamed target is looked for, the likeliest first."""
 
@@ -54,7 +55,7 @@ class Choice:
     @property
     def joined(self) -> bool:
         """Whether several kinds of values stand in a step, so that no plain series and no plain text is read."""
-        return len(self.source) > 1 or bool(self.known or self.static) or self.source[0].kind == "events"
+        return len(self.source) > 1 or bool(self.known or self.static) or self.source[0].kind in ("events", "label")
 
 
 def choose(
@@ -90,7 +91,7 @@ def choose(
     for part in source:
         _refuse_twice(table, part.columns, f"--from {part.kind}", taken)
         others = {name: option for name, option in named.items() if name not in part.columns}
-        found = {"series": _series, "text": _text, "events": _events}[part.kind](
+        found = {"series": _series, "text": _text, "events": _events, "label": _label}[part.kind](
             table, part, {**taken, **others}, notes
         )
         named |= dict.fromkeys(found, f"--from {part.kind}")
@@ -149,10 +150,18 @@ def _own_target(
     """The columns of a target that has columns of its own."""
     option, names = f"--to {target.kind}", table.frame.columns
     if need_target and table.file.lower().removesuffix(".gz").endswith(".txt"):
+        if target.kind == "text":
+            raise DataError(
+                "a text file alone has no other text to write; give two, line by line (train.de train.en), or a table "
+                "with two columns",
+                file=table.file,
+            )
         what = target.kind if target.kind.endswith("s") else target.kind + "s"
         raise DataError(
             f"a text file has no {what}; use --to next, or a CSV with a {target.kind} column", file=table.file
         )
+    if target.kind == "text" and len(target.columns) > 1:
+        raise InputError(f"--to {target}: a text is one column; write {option}:{target.columns[0]}")
     if target.kind in ("label", "tags") and len(target.columns) > 1:
         more = "" if target.kind == "tags" else f", --to labels:{','.join(target.columns)} if each says yes or no"
         numbers = "number" if target.kind == "label" else "series"
@@ -171,10 +180,16 @@ def _own_target(
     if found:
         notes.append(f"{option}: took the column {found[0]}")
         return (found[0],)
+    if target.kind == "text":
+        schema = table.frame.schema
+        found = [name for name in names if is_text(schema[name]) and name not in taken]
+        if len(found) == 1 and any(role.startswith("--from") for role in taken.values()):
+            notes.append(f"{option}: took the column {found[0]}")
+            return (found[0],)
     if not need_target:
         return ()
     free = [name for name in names if name not in taken]
-    usual = f", and none is called {', '.join(_USUAL[target.kind])}" if target.kind in _USUAL else ""
+    usual = f", and none is called {', '.join(_USUAL[target.kind])}" if _USUAL.get(target.kind) else ""
     raise DataError(
         f"{option} names no column{usual}. Columns: {listed(names)}. Write {option}:{free[-1] if free else 'COLUMN'}",
         file=table.file,
@@ -266,6 +281,27 @@ def _events(table: Table, source: Part, taken: dict[str, str], notes: list[str])
         )
     _note_taken(option, found, [name for name in free if name not in found], schema, notes)
     return tuple(found)
+
+
+def _label(table: Table, source: Part, taken: dict[str, str], notes: list[str]) -> tuple[str, ...]:
+    if len(source.columns) == 1:
+        column(table, source.columns[0], "--from label")
+        return source.columns
+    names = table.frame.columns
+    if source.columns:
+        raise InputError(
+            f"--from {source}: a label is one column; several are --from events:{','.join(source.columns)}"
+        )
+    usual = [name for name in _USUAL["label"] if name in names and name not in taken]
+    found = usual or [name for name in names if name not in taken]
+    if len(found) > 1 and not usual:
+        raise DataError(
+            f"--from label names no column. Columns: {listed(names)}. Write --from label:{found[0]}", file=table.file
+        )
+    if not found:
+        raise DataError(f"--from label: no column is left. Columns: {listed(names)}", file=table.file)
+    notes.append(f"--from label: took the column {found[0]}")
+    return (found[0],)
 
 
 def _note_taken(option: str, found: list[str], rest: list[str], schema: pl.Schema, notes: list[str]) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from elman.core.errors import DataError
 from elman.data.batch import ExampleSet, PieceSet, StreamSet, WindowSet
 from elman.data.fit import Input
+from elman.data.pairs import PairSet
 from elman.data.roles import Examples
 from elman.data.whence import whence
 from elman.model.kinds.joined import JoinedIn
@@ -19,8 +20,9 @@ from elman.model.kinds.labels import LabelsOut
 from elman.model.kinds.number import NumberOut
 from elman.model.kinds.series import SeriesIn
 from elman.model.kinds.text import TextIn
+from elman.model.kinds.written import TextOut
 
-__all__ = ["encode_examples", "encode_steps", "encode_windows", "next_tokens", "pieces", "stream"]
+__all__ = ["encode_examples", "encode_pairs", "encode_steps", "encode_windows", "next_tokens", "pieces", "stream"]
 
 _CHUNK = 64
 """Steps of a training piece where a long sequence is cut (truncated backpropagation through time)."""
@@ -33,6 +35,14 @@ def encode_examples(
 ) -> ExampleSet:
     """Encode whole sequences with one target each; a label that training never saw is an error if ``seen``."""
     made = ExampleSet([kind.encode(raw) for raw in ex.inputs], _answers(output, ex, seen=seen))
+    made.whence = whence(ex)
+    return made
+
+
+def encode_pairs(kind: Input, output: TextOut, ex: Examples) -> PairSet:
+    """Encode whole sequences with a text to be written of each."""
+    texts = ex.targets or []
+    made = PairSet([kind.encode(raw) for raw in ex.inputs], [output.encode(text) for text in texts], texts)
     made.whence = whence(ex)
     return made
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -17,23 +18,25 @@ from elman.model.kinds.joined import JoinedIn
 from elman.model.kinds.label import LabelOut
 from elman.model.kinds.number import NumberOut
 from elman.model.kinds.series import Gaps, SeriesIn
-from elman.model.kinds.text import TextIn
+from elman.model.kinds.text import TextIn, Variant
 
-__all__ = ["Input", "fit_input", "fit_names", "fit_numbers", "part_of", "roles_of", "sides_of"]
+__all__ = ["Input", "fit_input", "fit_names", "fit_numbers", "part_of", "roles_of", "sides_of", "variant_of"]
 
 Input = SeriesIn | TextIn | JoinedIn
 
 
-def fit_input(choice: Choice, sequences: Sequence[Any], gaps: Gaps, file: str) -> Input:
-    """Fit what is read on raw training sequences, each cut to what belongs to training."""
+def fit_input(choice: Choice, sequences: Sequence[Any], gaps: Gaps, file: str, vocabulary: int | None = None) -> Input:
+    """Fit what is read on raw training sequences, each cut to its training part; ``vocabulary``: tokens of a text."""
     if not any(len(one) for one in sequences):
         raise DataError("every training sequence is empty; nothing to learn from", file=file)
     if not choice.joined:
-        kind = _part(choice.source[0], list(sequences), gaps)
+        kind = _part(choice.source[0], list(sequences), gaps, vocabulary)
         return kind if isinstance(kind, (SeriesIn, TextIn)) else JoinedIn(parts=[kind])
     known, static = len(choice.source), range(len(choice.static))
     return JoinedIn(
-        parts=[_part(part, [one.parts[k] for one in sequences], gaps) for k, part in enumerate(choice.source)],
+        parts=[
+            _part(part, [one.parts[k] for one in sequences], gaps, vocabulary) for k, part in enumerate(choice.source)
+        ],
         known=[
             _part(part, [one.parts[known + k] for one in sequences], "error") for k, part in enumerate(choice.known)
         ],
@@ -44,10 +47,18 @@ def fit_input(choice: Choice, sequences: Sequence[Any], gaps: Gaps, file: str) -
     )
 
 
-def _part(part: Part, values: list[Any], gaps: Gaps) -> SeriesIn | EventsIn | TextIn:
+def _part(part: Part, values: list[Any], gaps: Gaps, most: int | None = None) -> SeriesIn | EventsIn | TextIn:
     if part.kind == "text":
-        return TextIn.fit(values, part.columns[0], "char" if part.variant else "")
-    return EventsIn.fit(values, part.columns) if part.kind == "events" else SeriesIn.fit(values, part.columns, gaps)
+        return TextIn.fit(values, part.columns[0], variant_of(part), most=most)
+    if part.kind in ("events", "label"):
+        return EventsIn.fit(values, part.columns)
+    return SeriesIn.fit(values, part.columns, gaps)
+
+
+def variant_of(part: Part) -> Variant:
+    """How a part of text is cut."""
+    found: dict[str, Variant] = {"": "", "char": "char", "bpe": "bpe"}
+    return found[part.variant]
 
 
 def _repeated(constant: np.ndarray, steps: int) -> np.ndarray:
@@ -83,9 +94,10 @@ def part_of(kind: SeriesIn | TextIn | EventsIn) -> Part:
     return Part(kind.kind, "", tuple(kind.columns))
 
 
-def sides_of(kind: Input) -> tuple[Part, ...]:
-    """The parts of ``--from`` that read what this kind was fit on."""
-    return tuple(part_of(part) for part in (kind.parts if isinstance(kind, JoinedIn) else [kind]))
+def sides_of(kind: Input, source: str = "") -> tuple[Part, ...]:
+    """The parts of ``--from`` that read what this kind was fit on; ``source`` are its kinds as the model has them."""
+    made = tuple(part_of(part) for part in (kind.parts if isinstance(kind, JoinedIn) else [kind]))
+    return tuple(replace(part, kind="label") for part in made) if source == "label" else made
 
 
 def roles_of(kind: Input, id: str | None, time: str | None) -> Roles:

@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from elman.core.errors import DataError, InputError
 from elman.data.batch import Batches
 from elman.data.divide import Parts, divide_examples, divide_steps, other_ranges
 from elman.data.doctor import examine, refuse_absurd
-from elman.data.encode import encode_examples, encode_steps, next_tokens, pieces, stream
-from elman.data.fit import Input, fit_input, fit_names, fit_numbers
+from elman.data.encode import encode_examples, encode_pairs, encode_steps, next_tokens, pieces, stream
+from elman.data.fit import Input, fit_input, fit_names, fit_numbers, variant_of
 from elman.data.forecast import prepare_forecast
 from elman.data.read import read
 from elman.data.roles import Examples, Roles, assemble, names_of
-from elman.data.split import is_rule
+from elman.data.split import TimeSplit, is_rule
 from elman.model.grammar import ONE_ANSWER, Part, check_pair, parse_source, parse_target
 from elman.model.kinds.joined import Steps
 from elman.model.kinds.label import LabelOut
 from elman.model.kinds.labels import LabelsOut
 from elman.model.kinds.number import NumberOut
 from elman.model.kinds.series import Gaps
-from elman.model.kinds.text import TextIn, TokenOut
+from elman.model.kinds.text import TextIn, TokenOut, Variant, split
+from elman.model.kinds.written import TextOut
 
 __all__ = ["Prepared", "Request", "prepare"]
 
-Output = LabelOut | LabelsOut | NumberOut | TokenOut
+Output = LabelOut | LabelsOut | NumberOut | TokenOut | TextOut
 
 _MANY = 10
 """Sequences from which on those of names are divided whole, and not each by time."""
@@ -50,6 +52,7 @@ class Request:
         static: columns that are constant within a sequence, likewise.
         gaps: what a missing value of a series is.
         class_weights: ``balanced`` or ``NAME=WEIGHT,...``; None for none.
+        vocabulary: tokens of a text at the most; None chooses.
         lookback: steps of history of a forecast; None chooses.
         seed: of random splits.
     """
@@ -66,6 +69,7 @@ class Request:
     static: str | None = None
     gaps: Gaps = "error"
     class_weights: str | None = None
+    vocabulary: int | None = None
     lookback: int | None = None
     seed: int = 0
 
@@ -120,6 +124,8 @@ def prepare(request: Request, given: Examples | None = None) -> Prepared:
         made = _forecast(request, parts, source, target)
     elif target.kind in ONE_ANSWER:
         made = _one_answer(request, parts, source, target)
+    elif target.kind == "text":
+        made = _written(request, parts, source, target)
     elif source[0].kind == "text" and target.kind == "next":
         made = _next_token(request, parts, source, target)
     else:
@@ -143,7 +149,12 @@ def _refuse_idle(request: Request, target: Part) -> None:
             "--gaps interpolate: at every step it would look at values that come later, and so at the answer; write "
             "--gaps input"
         )
-    if request.class_weights and target.kind in ("number", "series", "future"):
+    sides = (*parse_source(request.source), target)
+    if request.vocabulary and not any(part.kind == "text" and part.variant != "char" for part in sides):
+        raise InputError(
+            f"--vocabulary {request.vocabulary}: no text is read by words or pieces here; leave --vocabulary out"
+        )
+    if request.class_weights and target.kind in ("number", "series", "future", "text"):
         raise InputError(f"--class-weights: --to {target.kind} has no classes; leave it out")
 
 
@@ -167,7 +178,7 @@ def _examined(ex: Examples, *, again: bool = False) -> list[str]:
         inputs = [one.parts[place] if place is not None else np.empty((len(one), 0)) for one in ex.inputs]
         columns = () if place is None else choice.source[place].columns
         seen, source = replace(ex, inputs=inputs, columns=columns), Part("series")
-    if choice.words or target.kind in ("label", "labels", "tags"):
+    if choice.words or target.kind in ("label", "labels", "tags", "text"):
         seen, target = replace(seen, targets=None), Part("label")
     elif target.kind == "series":
         # Nothing is passed over from step to step: gaps in time are no matter.
@@ -247,10 +258,21 @@ def _one_answer(request: Request, parts: Parts, source: tuple[Part, ...], target
     return Prepared(source, target, kind, output, train, valid, test, notes=notes, drawn=split.drawn)
 
 
+def _written(request: Request, parts: Parts, source: tuple[Part, ...], target: Part) -> Prepared:
+    split = divide_examples(request.split, parts, seed=request.seed, stratify=False)
+    kind = _fit(request, split.train, split.train.inputs)
+    output = TextOut.fit(split.train.targets or [], target.columns[0], variant_of(target), most=request.vocabulary)
+    train, valid = encode_pairs(kind, output, split.train), encode_pairs(kind, output, split.valid)
+    test = None if split.test is None else encode_pairs(kind, output, split.test)
+    unit = output.tokens.unit
+    notes = [split.how, f"--to {target.kind}: {output.size:,} {unit}, {output.longest} in the longest text"]
+    return Prepared(source, target, kind, output, train, valid, test, notes=notes, drawn=split.drawn)
+
+
 def _fit(request: Request, main: Examples, sequences: list[object]) -> Input:
     if main.choice is None:
         raise TypeError("examples of a table have a choice of columns")
-    return fit_input(main.choice, sequences, request.gaps, main.where[0][0])
+    return fit_input(main.choice, sequences, request.gaps, main.where[0][0], request.vocabulary)
 
 
 def _forecast(request: Request, parts: Parts, source: tuple[Part, ...], target: Part) -> Prepared:
@@ -316,14 +338,30 @@ def _next_token(request: Request, parts: Parts, source: tuple[Part, ...], target
     text = main.inputs[0]
     if isinstance(text, Steps):
         raise InputError("--static: a text is continued by itself; leave --static out")
-    variant: Literal["", "char"] = "char" if source[0].variant else ""
-    tokens = TextIn(column="", variant=variant, vocabulary=[]).split(text)
-    cut = divide_steps(request.split, parts, [len(tokens)])
+    variant, column = variant_of(source[0]), source[0].columns[0]
+    kind, numbers, cut = _one_text(request, parts, text, column, variant)
     _, a, b, c = cut.ranges[0]
-    kind = TextIn.fit([tokens[:a]], source[0].columns[0], variant)
-    numbers = kind.encode(text)
     others = [None if ex is None else stream(kind.encode("\n".join(ex.inputs))) for ex in parts[1:]]
     valid_set = stream(numbers[a - 1 : b]) if others[0] is None else others[0]
     test_set = (stream(numbers[b - 1 : c]) if c > b else None) if others[1] is None else others[1]
     output = TokenOut(size=kind.width)
     return Prepared(source, target, kind, output, stream(numbers[:a]), valid_set, test_set, notes=[cut.how])
+
+
+def _one_text(
+    request: Request, parts: Parts, text: str, column: str, variant: Variant
+) -> tuple[TextIn, Tensor, TimeSplit]:
+    """One long text: its vocabulary, learnt from what trains, its numbers, and where it is cut."""
+    most = request.vocabulary
+    if variant != "bpe":
+        tokens = split(text, variant)
+        cut = divide_steps(request.split, parts, [len(tokens)])
+        kind = TextIn.fit([tokens[: cut.ranges[0][1]]], column, variant, most=most)
+        return kind, kind.encode(text), cut
+    # Pieces are learnt before they can be counted: the text is cut at characters, and then at the pieces there.
+    rough = divide_steps(request.split, parts, [len(text)])
+    _, a, b, c = rough.ranges[0]
+    kind = TextIn.fit([text[:a]], column, variant, most=most)
+    stretches = [kind.encode(text[first:last]) for first, last in ((0, a), (a, b), (b, c))]
+    ends = np.cumsum([0, *map(len, stretches)]).tolist()
+    return kind, torch.cat(stretches), replace(rough, ranges=[(ends[0], ends[1], ends[2], ends[3])])

@@ -35,6 +35,9 @@ PARTS = {
 """Words of a split column, in small letters, and the part each means."""
 
 
+_ONE = (*ONE_ANSWER, "text")
+"""Targets of which a sequence has one."""
+
 Named = tuple[str, ...] | tuple[Part, ...]
 """Columns by name, or as the parts that they were in training."""
 
@@ -77,7 +80,8 @@ class Examples:
     Attributes:
         inputs: one per example: of a series float64 [T, C], of a text str (or its words, where it has one a step);
             of several parts, events, or with what is known or constant :class:`~elman.model.kinds.joined.Steps`.
-        targets: of a label str, of labels their names, of numbers float64 [C], of next, series and future float64
+        targets: of a label str, of labels their names, of numbers float64 [C], of a text str, of next, series and
+            future float64
             [T, C], of tags and of events that follow names [T]; ``None`` for a text that continues itself, and where
             the target is not in the file.
         ids: the id, or the row's line as text when no column is the id.
@@ -241,14 +245,15 @@ def _groups(table: Table, choice: Choice, roles: Roles) -> tuple[Groups, list[st
         if choice.lists and len(ids) < height:
             raise _id_twice(table, roles.id, groups)
         return groups, ids
-    of_text = all(part.kind == "text" for part in choice.source) and target.kind not in ("tags", "series")
-    if choice.lists or of_text or (choice.source[0].kind == "text" and target.kind in ONE_ANSWER):
+    whole = all(part.kind in ("text", "label") for part in choice.source)
+    of_text = whole and target.kind not in ("tags", "series")
+    if choice.lists or of_text or (choice.source[0].kind == "text" and target.kind in _ONE):
         return each, [str(line) for line in table.lines.tolist()]
-    if target.kind in ONE_ANSWER or choice.source[0].kind == "text":
+    if target.kind in _ONE or choice.source[0].kind == "text":
         free = [name for name in table.frame.columns if name not in (*choice.columns, *target.columns)]
         alone = (
             "(Without --id the whole table is one sequence: for that, --to next or --to future:24.)"
-            if target.kind in ONE_ANSWER
+            if target.kind in _ONE
             else "(Or give each text as a list of words in one row, in a JSONL or Parquet file.)"
         )
         raise DataError(

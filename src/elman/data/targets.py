@@ -8,7 +8,7 @@ import numpy as np
 
 from elman.core.errors import DataError
 from elman.data.choose import Choice
-from elman.data.columns import is_missing, numbers, words
+from elman.data.columns import is_missing, numbers, texts, words
 from elman.data.groups import Groups, constant
 from elman.data.lists import sequences
 from elman.data.read import Table
@@ -55,6 +55,8 @@ def read_targets(
         joined = ["|".join(one) for one in sets]
         constant(table, joined, columns[0], option, groups)
         return [sets[row] for row in groups.firsts.tolist()]
+    if target.kind == "text":
+        return list(constant(table, texts(table, columns[0], option), columns[0], option, groups))
     if target.kind == "number":
         values = numbers(table, columns, option)
         parts = [constant(table, values[:, place], name, option, groups) for place, name in enumerate(columns)]

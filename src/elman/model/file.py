@@ -18,8 +18,9 @@ from torch import Tensor
 
 from elman.core.cells.elman import ElmanCell
 from elman.core.errors import InputError, ModelFileError
+from elman.model.config import CELLS, ModelConfig
 from elman.model.folder import read_folder, write_folder
-from elman.model.network import CELLS, Cells, ModelConfig, SequenceModel
+from elman.model.network import Cells, SequenceModel
 from elman.model.sound import check_config, check_weights
 
 __all__ = ["load_model", "model_from", "packed", "save_model", "serialise"]

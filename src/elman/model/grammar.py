@@ -28,7 +28,9 @@ __all__ = [
     "parse_target",
 ]
 
-SOURCES: dict[str, tuple[str, ...]] = {"series": ("",), "text": ("", "char"), "events": ("",)}
+_TEXTS = ("", "char", "bpe")
+
+SOURCES: dict[str, tuple[str, ...]] = {"series": ("",), "text": _TEXTS, "events": ("",), "label": ("",)}
 """Kinds that can be read from, with their variants (the first is the default)."""
 
 ONE_ANSWER = ("label", "labels", "number")
@@ -37,7 +39,7 @@ ONE_ANSWER = ("label", "labels", "number")
 PER_STEP = ("tags", "series", "next")
 """Targets with one answer a step."""
 
-TARGETS: dict[str, tuple[str, ...]] = dict.fromkeys((*ONE_ANSWER, *PER_STEP, "future"), ("",))
+TARGETS: dict[str, tuple[str, ...]] = {**dict.fromkeys((*ONE_ANSWER, *PER_STEP, "future"), ("",)), "text": _TEXTS}
 """Kinds and relations that can be read to, with their variants."""
 
 PAIRS: dict[tuple[str, str], str] = {
@@ -59,6 +61,10 @@ PAIRS: dict[tuple[str, str], str] = {
     ("events", "tags"): "",
     ("events", "series"): "",
     ("events", "next"): "",
+    ("text", "text"): "",
+    ("label", "text"): "",
+    ("series", "text"): "",
+    ("events", "text"): "",
 }
 """Every legal pair, with the data set on which a score is on record; without one it is experimental."""
 
@@ -69,7 +75,6 @@ _WHY_NOT = {
 }
 
 _LATER = {
-    "text": "text is no target yet: a text can be continued (--to next), labelled or tagged, not translated",
     "events": "say which: those that follow (--to next:COLUMN), or one a step beside the input (--to tags:COLUMN)",
 }
 """Kinds that are read but not predicted under their own name, and what to write."""
@@ -108,6 +113,8 @@ class Part:
 def parse_source(text: str) -> tuple[Part, ...]:
     """Read the ``--from`` side; raise :class:`InputError` for unknown words."""
     parts = tuple(_part(word.strip(), "--from", SOURCES) for word in text.split("+"))
+    if len(parts) > 1 and any(part.kind == "label" for part in parts):
+        raise InputError(f"--from {text}: a label is read alone; beside others write it as --static")
     for kind in ("series", "events"):
         same = [part for part in parts if part.kind == kind]
         if len(same) > 1:

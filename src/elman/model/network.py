@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from elman.core.cells import init
@@ -23,94 +21,22 @@ from elman.core.ragged import Ragged
 from elman.core.stage import PerStep, Stage
 from elman.core.state import State
 from elman.model.ahead import Ahead
+from elman.model.config import CELLS, ModelConfig, NetConfig
+from elman.model.decoder import Decoder
 from elman.model.embed import Embed
 from elman.model.feedforward import FeedForward
 from elman.model.kinds.joined import JoinedIn
 from elman.model.kinds.label import LabelHead, LabelOut
 from elman.model.kinds.labels import LabelsHead, LabelsOut
 from elman.model.kinds.number import LEVELS, NumberHead, NumberOut
-from elman.model.kinds.schema import Schema
 from elman.model.kinds.series import SeriesIn
-from elman.model.kinds.text import TextIn, TokenHead, TokenOut
+from elman.model.kinds.text import TextIn, TiedHead, TokenHead
+from elman.model.kinds.written import TextOut
 
-__all__ = ["CELLS", "Cells", "ModelConfig", "NetConfig", "SequenceModel", "relative"]
-
-CELLS = ("gru", "lstm", "rnn", "feedforward")
-"""The names that ``--cell`` knows."""
+__all__ = ["Cells", "SequenceModel", "relative"]
 
 Cells = Mapping[str, type[Cell]]
 """Cells of the user's own by name; each is made as ``cell(input_size, hidden_size)``."""
-
-
-class NetConfig(Schema):
-    """The shape of the network.
-
-    Attributes:
-        cell: one of :data:`CELLS`, or the name of a cell of the user's own.
-        hidden: H, units a layer and direction.
-        layers: recurrent layers; from the second on they are residual.
-        bidirectional: read both ways (not for what must stream or look ahead).
-        dropout: between layers, before the head and, unless ``input_dropout`` says otherwise, on word vectors.
-        input_dropout: on what the first layer reads, the same units all along a sequence; None takes ``dropout`` for
-            word vectors and nothing for series.
-        word_dropout: of whole words, see :class:`elman.WordDropout`.
-        recurrent_dropout: between a layer's units from step to step, see :class:`elman.VariationalDropout`.
-        weight_drop: of recurrent weights, see :class:`elman.WeightDrop`.
-        zoneout: of units that keep their value for a step, see :class:`elman.Zoneout`.
-        label_smoothing: eps of the loss in training, see :class:`~elman.model.kinds.label.LabelHead`.
-        embedding: width of token vectors, and of category vectors at the most.
-        readout: ``last``, ``mean``, ``max`` or ``attention`` for one answer a sequence; ``every`` for one a step.
-        window: steps that the feed-forward net sees.
-        highway: for forecasts, add a linear function of the history to the network's answer (the
-            autoregressive part of LSTNet, Lai et al. 2018, arXiv 1703.07015); the network learns the rest.
-    """
-
-    cell: str = "gru"
-    hidden: int = Field(64, ge=1)
-    layers: int = Field(1, ge=1)
-    bidirectional: bool = False
-    dropout: float = Field(0.0, ge=0, lt=1)
-    input_dropout: float | None = Field(None, ge=0, lt=1)
-    word_dropout: float = Field(0.0, ge=0, lt=1)
-    recurrent_dropout: float = Field(0.0, ge=0, lt=1)
-    weight_drop: float = Field(0.0, ge=0, lt=1)
-    zoneout: float = Field(0.0, ge=0, lt=1)
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
-    embedding: int = Field(64, ge=1)
-    readout: Literal["last", "mean", "max", "attention", "every"] = "last"
-    window: int = Field(16, ge=1)
-    highway: bool = False
-
-    @property
-    def drops(self) -> str:
-        """All that is dropped or smoothed in training, in words."""
-        names = ("input_dropout", "word_dropout", "recurrent_dropout", "weight_drop", "zoneout", "label_smoothing")
-        said = [f"{name.replace('_', ' ')} {value:g}" for name in names if (value := getattr(self, name))]
-        return ", ".join([f"dropout {self.dropout:g}", *said])
-
-
-class ModelConfig(Schema):
-    """All that is needed to build a model and to read data as it was trained on.
-
-    Attributes:
-        source: the kinds of the ``--from`` side.
-        target: the ``--to`` side.
-        lookback: steps of history that a forecast reads; 0 where whole sequences are read.
-        roles: columns by role (id, time).
-        metric: the score that is shown first; empty for the usual one.
-        input: the kind read from.
-        output: the kind predicted.
-        net: the network.
-    """
-
-    source: str
-    target: str
-    lookback: int = 0
-    roles: dict[str, str] = Field(default_factory=dict)
-    metric: str = ""
-    input: Annotated[SeriesIn | TextIn | JoinedIn, Field(discriminator="kind")]
-    output: Annotated[LabelOut | LabelsOut | NumberOut | TokenOut, Field(discriminator="kind")]
-    net: NetConfig
 
 
 class SequenceModel(nn.Module):
@@ -129,11 +55,12 @@ class SequenceModel(nn.Module):
         self.config = config
         net = config.net
         stages, width = _entrance(config)
-        layers, width = _trunk(net, width, cells or {})
+        layers, width = _trunk(config, width, cells or {})
         self.trunk = Stack([*stages, *layers])
         self.readout = None if net.readout == "every" else readout(net.readout, width, both_ways=net.bidirectional)
         self.dropout = nn.Dropout(net.dropout)
-        self.head = _head(config, width)
+        self.decoder = _decoder(config, width, cells or {})
+        self.head = _head(config, width, self.decoder)
         self.highway = _highway(config)
         self.ahead = _ahead(config, width)
 
@@ -153,7 +80,8 @@ class SequenceModel(nn.Module):
         A forecast with something known ahead takes its L steps of history and the H steps behind, all in one batch.
         """
         if self.readout is None:
-            raise InputError("this model answers at every step, not once a sequence")
+            how = "writes a text" if self.decoder is not None else "answers at every step"
+            raise InputError(f"this model {how}, not one answer a sequence")
         if self.config.lookback:
             return self._forecast(ragged)
         steps, _ = self.features(ragged)
@@ -191,6 +119,8 @@ class SequenceModel(nn.Module):
 
     def answers(self, ragged: Ragged, state: State = None) -> tuple[Tensor, State]:
         """What the head makes of every step, ``(T, B, K)`` or ``(T, B, 1, C, Q)``, and the state behind the last."""
+        if self.decoder is not None:
+            raise InputError("this model writes a text, no answer at every step")
         steps, state = self.features(ragged, state)
         raw = self.head.raw(self.dropout(steps.values))
         start = self.anchor(ragged)
@@ -203,18 +133,39 @@ class SequenceModel(nn.Module):
 
         Args:
             ragged: inputs as encoded.
-            target: ``(B,)`` labels, ``(B, K)`` several, ``(B, H, C)`` numbers, or ``(T, B, *)`` for one answer a step.
+            target: ``(B,)`` labels, ``(B, K)`` several, ``(B, H, C)`` numbers, ``(T, B, *)`` for one answer a step, or
+                ``(U, B)`` the tokens of a text with its end, and -1 behind it.
                 Labels that training never saw (-1) are not learnt from at steps.
             score: ``(T, B)`` bool, the steps to score; None means all real ones. Only for one answer a step.
             state: of the trunk, where a text goes on from the batch before.
         """
         if self.readout is not None:
             return self.head.loss(self.answer(ragged), target), None
+        if self.decoder is not None:
+            return self._writing(ragged, target, self.decoder), None
         given, state = self.answers(ragged, state)
         real = ragged.mask if score is None else ragged.mask & score
         if isinstance(self.head, LabelHead):
             real = real & (target >= 0)
         return self.head.loss(given[real], target[real]), state
+
+    def _writing(self, ragged: Ragged, target: Tensor, decoder: Decoder) -> Tensor:
+        """Nats of every token of the targets, each told all before it (teacher forcing), ``(N,)``.
+
+        With scheduled sampling (Bengio et al. 2015, arXiv 1506.03099) some of what it is told is what it would have
+        written itself, found by a first pass (two-pass decoding: Mihaylova & Martins 2019, arXiv 1906.07651).
+        """
+        memory, state = decoder.remember(self.features(ragged)[0])
+        real = target >= 0
+        told = torch.cat([torch.ones_like(target[:1]), target[:-1].clamp(min=0)])
+        given = Ragged(told, real.sum(0))
+        if self.training and decoder.sampling:
+            with torch.no_grad():
+                said = self.head.raw(decoder(given, memory, state).features.values).argmax(-1)
+            own = torch.rand(told[1:].shape, device=told.device) < decoder.sampling
+            given = given.with_values(torch.cat([told[:1], torch.where(own, said[:-1], told[1:])]))
+        features = decoder(given, memory, state).features.values
+        return self.head.loss(self.head.raw(self.dropout(features[real])), target[real])
 
     def anchor(self, ragged: Ragged) -> Tensor | None:
         """Where the prediction of a next value starts: every step's own, ``(T, B, 1, C)``."""
@@ -277,7 +228,10 @@ def _highway(config: ModelConfig) -> nn.Linear | None:
     return linear
 
 
-def _trunk(net: NetConfig, width: int, cells: Cells) -> tuple[list[Stage], int]:
+def _trunk(config: ModelConfig, width: int, cells: Cells) -> tuple[list[Stage], int]:
+    net = config.net
+    if config.source == "label":
+        return [], width  # one step needs no memory
     if net.cell == "feedforward":
         if net.bidirectional:
             raise InputError("bidirectional: a feed-forward net has one direction; leave --bidirectional out")
@@ -332,10 +286,31 @@ def _regularised(cell: Cell, net: NetConfig) -> Cell:
     return Zoneout(cell, net.zoneout) if net.zoneout else cell
 
 
-def _head(config: ModelConfig, width: int) -> LabelHead | LabelsHead | NumberHead | TokenHead:
+def _decoder(config: ModelConfig, width: int, cells: Cells) -> Decoder | None:
+    out, net = config.output, config.net
+    if not isinstance(out, TextOut):
+        return None
+    if net.cell == "feedforward":
+        raise InputError("cell: a feed-forward net has no state to write a text with; use gru, lstm or rnn")
+    if net.input_feeding and net.zoneout:
+        raise InputError("zoneout: does not go with input feeding; use recurrent_dropout or weight_drop")
+
+    def make(size: int, hidden: int) -> Cell:
+        return _cell(net.cell, size, hidden, cells)
+
+    return Decoder(net, out.size, width, make, lambda cell: _regularised(cell, net))
+
+
+def _head(config: ModelConfig, width: int, decoder: Decoder | None) -> LabelHead | LabelsHead | NumberHead | TokenHead:
     out, smoothing = config.output, config.net.label_smoothing
     if isinstance(out, LabelOut):
         return LabelHead(width, out, smoothing)
     if isinstance(out, LabelsOut):
         return LabelsHead(width, out)
-    return NumberHead(width, out) if isinstance(out, NumberOut) else TokenHead(width, out, smoothing)
+    if isinstance(out, NumberOut):
+        return NumberHead(width, out)
+    if decoder is None:
+        return TokenHead(width, out.size, smoothing, separate=out.separate)
+    if config.net.tied:
+        return TiedHead(decoder.table, smoothing)
+    return TokenHead(decoder.width, out.size, smoothing, separate=True)

@@ -89,8 +89,10 @@ def _moved(rows: Ragged, device: torch.device) -> Ragged:
     return Ragged(rows.values.to(device), rows.host_lengths)
 
 
-def shape_of(target: str) -> str:
-    """The network's shape in words, by the kind or relation predicted."""
+def shape_of(source: str, target: str) -> str:
+    """The network's shape in words, by the kind read and the kind or relation predicted."""
     if target in ONE_ANSWER:
         return "many-to-one"
+    if target == "text":
+        return "one-to-many" if source == "label" else "many-to-many, of another length"
     return "many-to-many, a stretch ahead" if target == "future" else "many-to-many, one answer a step"

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from elman.core.errors import InputError, ModelFileError
+from elman.model.config import CELLS, ModelConfig
 from elman.model.grammar import PER_STEP, parse_target
 from elman.model.kinds.events import EventsIn
 from elman.model.kinds.joined import JoinedIn
@@ -16,7 +17,8 @@ from elman.model.kinds.labels import LabelsOut
 from elman.model.kinds.number import NumberOut
 from elman.model.kinds.series import SeriesIn
 from elman.model.kinds.text import TextIn, TokenOut
-from elman.model.network import CELLS, Cells, ModelConfig, SequenceModel
+from elman.model.kinds.written import TextOut
+from elman.model.network import Cells, SequenceModel
 
 __all__ = ["check_config", "check_weights"]
 
@@ -32,12 +34,15 @@ def check_config(config: ModelConfig) -> None:
         LabelOut: ("label", "tags", "next"),
         LabelsOut: ("labels",),
         TokenOut: ("next",),
+        TextOut: ("text",),
         NumberOut: ("number", "series", "next", "future"),
     }
     _need(target.kind in names[type(out)] and not target.columns, "target: does not fit the output")
     parts = kind.parts if isinstance(kind, JoinedIn) else [kind]
-    _need(config.source == "+".join(part.kind for part in parts), "source: does not fit the input")
-    _need((target.kind in PER_STEP) == (config.net.readout == "every"), "net.readout: does not fit the target")
+    kinds = "+".join(part.kind for part in parts)
+    _need(config.source == kinds or (config.source, kinds) == ("label", "events"), "source: does not fit the input")
+    every = target.kind in (*PER_STEP, "text")
+    _need(every == (config.net.readout == "every"), "net.readout: does not fit the target")
     _need((config.lookback >= 1) == (target.kind == "future"), "lookback: belongs to a forecast, at least 1")
     _need(set(config.roles) <= {"id", "time"}, "roles: only id and time")
     if isinstance(kind, JoinedIn):
@@ -58,6 +63,9 @@ def check_config(config: ModelConfig) -> None:
         _check_weights(out.weights, out.classes)
     elif isinstance(out, TokenOut):
         _need(isinstance(kind, TextIn) and out.size == kind.width, "output.size: not that of the vocabulary")
+    elif isinstance(out, TextOut):
+        _need(1 <= out.longest <= 10**9, "output.longest: at least 1")
+        _check_part(out.tokens)
     else:
         _check_scale("output", out.columns, out.mean, out.scale)
         places = kind.numbers if isinstance(kind, JoinedIn) else []
@@ -95,6 +103,7 @@ def check_weights(config: ModelConfig, cells: Cells, weights: dict[str, Tensor])
 def _check_part(part: SeriesIn | EventsIn | TextIn) -> None:
     if isinstance(part, TextIn):
         _need(len(part.vocabulary) >= 2, "input.vocabulary: at least 2 tokens")
+        _need(not part.merges or part.variant == "bpe", "input.merges: belong to pieces of words")
     elif isinstance(part, EventsIn):
         _need(len(part.columns) == len(part.vocabularies) > 0, "input.vocabularies: one a column")
         _need(all(part.vocabularies), "input.vocabularies: at least the unknown category")

@@ -12,8 +12,8 @@ from typing import Any
 import elman
 from elman import pictures
 from elman.core.errors import InputError, nearest
+from elman.model.config import CELLS
 from elman.model.folder import write_file
-from elman.model.network import CELLS
 from elman.study.place import Asked, again, folder_of, in_python, opened
 from elman.study.spread import Spread
 from elman.study.training import Begun, Ended, Listener, Outcome, StudyInterrupted, Told, refuse_other_counts, trained

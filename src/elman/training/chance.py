@@ -9,6 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from elman.data.batch import Batches, ExampleSet, StreamSet, WindowSet
+from elman.data.pairs import PairSet
 from elman.training.measures import Scores
 
 __all__ = ["Chance", "chance", "groups_of"]
@@ -55,6 +56,8 @@ def groups_of(data: Batches) -> np.ndarray | None:
         return _numbered(places[:, 0], places[:, 1] // (2 * data.horizon))
     if isinstance(data, StreamSet):
         return np.arange(len(data)) // _TOKENS
+    if isinstance(data, PairSet):
+        return np.repeat(np.arange(len(data)), data.written.lengths)
     if not isinstance(data, ExampleSet) or isinstance(data.targets, Tensor):
         return None
     counted = [len(one) for one in data.targets] if data.scores is None else [int(one.sum()) for one in data.scores]

@@ -8,12 +8,12 @@ from elman.core.errors import InputError
 from elman.data.batch import ExampleSet
 from elman.data.prepare import Prepared
 from elman.data.truncate import in_batches
+from elman.model.config import NetConfig
 from elman.model.grammar import ONE_ANSWER, PER_STEP
 from elman.model.kinds.joined import JoinedIn
 from elman.model.kinds.labels import LabelsOut
 from elman.model.kinds.number import NumberOut
 from elman.model.kinds.text import TextIn
-from elman.model.network import NetConfig
 from elman.training.settings import Job, LoopSettings, seconds_in
 from elman.training.through_time import choose_truncate, parse_truncate
 
@@ -21,12 +21,14 @@ __all__ = ["choose_loop", "choose_net"]
 
 
 _AS_GIVEN = (
-    *("batch_tokens", "accumulate", "weight_decay", "bias_decay", "l2", "l1", "ar", "tar"),
+    *("batch_tokens", "accumulate", "scheduled_sampling", "weight_decay", "bias_decay", "l2", "l1", "ar", "tar"),
     *("average", "clip_by", "nonfinite", "seed", "device"),
 )
 """Settings of the loop that stand in a job as they are."""
 
 _DROPS = ("input_dropout", "word_dropout", "recurrent_dropout", "weight_drop", "zoneout", "label_smoothing")
+
+_DECODER = ("attention", "input_feeding", "tied")
 
 _CLIPS = {"norm": 1.0, "value": 0.5, "ratio": 0.01}
 """Where the gradient is cut down, by what is measured; the last is that of the paper."""
@@ -47,6 +49,9 @@ def choose_net(job: Job, data: Prepared) -> NetConfig:
     text = any(part.kind == "text" for part in data.source)
     if kind in ONE_ANSWER:
         wanted |= {"bidirectional": True, "readout": "max" if text else "mean", "dropout": 0.5}
+    elif kind == "text":
+        wanted |= {"readout": "every", "bidirectional": data.source[0].kind != "label", "dropout": 0.3, "tied": True}
+        wanted |= {"hidden": 256, "embedding": 256, "label_smoothing": 0.1}
     elif kind == "future":
         wanted |= {"window": data.lookback, "highway": True, "dropout": 0.3}
     elif kind in ("tags", "series"):
@@ -64,7 +69,7 @@ def choose_net(job: Job, data: Prepared) -> NetConfig:
         wanted |= {"bidirectional": False, "layers": 2}
         if kind in (*ONE_ANSWER, "tags", "series"):
             wanted |= {"window": min(16, _longest(data))}
-    names = ("hidden", "layers", "bidirectional", "embedding", "readout", "dropout", *_DROPS)
+    names = ("hidden", "layers", "bidirectional", "embedding", "readout", "dropout", *_DECODER, *_DROPS)
     given = {name: value for name in names if (value := getattr(job, name)) is not None}
     return NetConfig.model_validate({**wanted, **given, "cell": cell})
 
@@ -79,6 +84,8 @@ def choose_loop(job: Job, data: Prepared) -> LoopSettings:
     text = any(part.kind == "text" for part in data.source)
     if kind == "next":
         epochs = 12 if text else 30
+    elif kind == "text":
+        epochs = int(np.clip(12_000 // steps, 10, 40))
     elif text:
         epochs = 12
     else:
@@ -108,7 +115,8 @@ def choose_loop(job: Job, data: Prepared) -> LoopSettings:
 def _refuse_idle(job: Job, data: Prepared) -> None:
     """Nothing is silent: an option that could have no effect, or would let the model see the answer, is an error."""
     target, only_text = data.target.kind, isinstance(data.input, TextIn)
-    named = isinstance(data.input, (TextIn, JoinedIn))
+    named = isinstance(data.input, (TextIn, JoinedIn)) or target == "text"
+    not_written = f"only a text is written (--to text), not {target}"
     stepwise, still = target in PER_STEP, job.cell == "feedforward"
     no_units, no_words = (
         "a feed-forward net has no recurrent units",
@@ -117,8 +125,13 @@ def _refuse_idle(job: Job, data: Prepared) -> None:
     not_alone = no_words if not named else "words are dropped where text is all that is read"
     idle: list[tuple[str, object, bool, str]] = [
         ("readout", job.readout, stepwise, f"--to {target} answers at every step, so there is nothing to sum up"),
+        ("readout", job.readout, target == "text", "a decoder looks at every step of what is read"),
         ("bidirectional", job.bidirectional, target == "next", "read backwards, a model sees what it is to predict"),
         ("lookback", job.lookback, target != "future", "only forecasts (--to future:H) read a stretch of history"),
+        ("attention", job.attention, target != "text", not_written),
+        ("input-feeding", job.input_feeding, target != "text", not_written),
+        ("tied", job.tied, target != "text", not_written),
+        ("scheduled-sampling", job.scheduled_sampling, target != "text", not_written),
         ("embedding", job.embedding, not named, "numbers are read as they are; only text and events are embedded"),
     ]
     idle += [

@@ -22,7 +22,9 @@ from elman.model.kinds.label import LabelOut
 from elman.model.kinds.labels import LabelsOut
 from elman.model.kinds.number import LEVELS, NumberOut
 from elman.model.kinds.text import TextIn
+from elman.model.kinds.written import TextOut
 from elman.model.network import SequenceModel
+from elman.model.write import Search, write_all
 
 __all__ = ["digits", "encoded_rows", "frame_of", "free", "intervals", "likeliest"]
 
@@ -33,8 +35,10 @@ _LIKELIEST = 3
 """How many names are given of what may follow."""
 
 
-def frame_of(model: SequenceModel, ex: Examples) -> pl.DataFrame:
-    """What a model says of every example."""
+def frame_of(
+    model: SequenceModel, ex: Examples, search: Search | None = None, progress: Callable[[int], None] | None = None
+) -> pl.DataFrame:
+    """What a model says of every example; ``search``, ``progress``: see :func:`elman.training.predict.predict`."""
     out, target = model.config.output, parse_target(model.config.target).kind
     if isinstance(out, LabelsOut):
         return _sets(model, ex, out)
@@ -42,7 +46,23 @@ def frame_of(model: SequenceModel, ex: Examples) -> pl.DataFrame:
         return {"label": _labels, "tags": _tags, "next": _following}[target](model, ex, out)
     if isinstance(out, NumberOut):
         return _steps(model, ex, out) if target == "series" else _numbers(model, ex, out)
+    if isinstance(out, TextOut):
+        return _written(model, ex, out, search or Search(), progress)
     raise InputError("this model continues texts: use elman generate RUN --prompt '...' (run.generate in Python)")
+
+
+def _written(
+    model: SequenceModel, ex: Examples, out: TextOut, search: Search, progress: Callable[[int], None] | None
+) -> pl.DataFrame:
+    """The best texts of every example, each with its mean of ``log p`` a token; of several, a row each, ranked."""
+    found = write_all(model, [model.config.input.encode(raw) for raw in ex.inputs], search, progress)
+    id_, pairs = _role(model, "id"), [(k, rank, one) for k, some in enumerate(found) for rank, one in enumerate(some)]
+    columns: dict[str, Any] = {id_: [ex.ids[k] for k, _, _ in pairs]}
+    if search.best > 1:
+        columns[free("rank", columns)] = [rank + 1 for _, rank, _ in pairs]
+    columns[free(out.column, columns)] = [out.decode(one.tokens) for _, _, one in pairs]
+    columns[free("score", columns)] = [-one.nats / len(one.tokens) for _, _, one in pairs]
+    return pl.DataFrame(columns)
 
 
 def digits(out: NumberOut, names: list[str]) -> dict[str, int]:

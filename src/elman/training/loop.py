@@ -103,6 +103,8 @@ def _epoch(
     _set_rate(state.optimiser, settings.lr * factor(state.taken, _used(state, settings)))
     if state.step and _used(state, settings) >= 1:
         return
+    whole = steps * settings.epochs
+    _set_sampling(state, settings, whole)
     for taken in steps_of(state, train, settings):
         if taken.finite:
             state.count(taken.loss, taken.norm, clipped=taken.clipped)
@@ -111,6 +113,7 @@ def _epoch(
         passed = time.monotonic() - began
         state.means.seconds = spent + passed
         _set_rate(state.optimiser, settings.lr * factor(state.taken, _used(state, settings)))
+        _set_sampling(state, settings, whole)
         if listener is not None and taken.finite:
             rate = (state.step - first) / max(1e-9, passed)
             mean = state.means.loss / (state.step - len(state.means.skipped))
@@ -206,6 +209,13 @@ def mean_loss(
 def _set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
     for group in optimiser.param_groups:
         group["lr"] = rate
+
+
+def _set_sampling(state: TrainingState, settings: LoopSettings, steps: int) -> None:
+    """Scheduled sampling rises to its probability over the first half of a training, in a straight line."""
+    if state.model.decoder is not None and settings.scheduled_sampling:
+        done = max(state.taken / max(1, steps), _used(state, settings))
+        state.model.decoder.sampling = settings.scheduled_sampling * min(1.0, 2 * done)
 
 
 def _cosine(steps: int) -> Callable[[int, float], float]:

@@ -12,12 +12,13 @@ from elman.core.plan import Plan, plan
 from elman.data.batch import ExampleSet, PieceSet, WindowSet
 from elman.data.prepare import Prepared, Request, prepare
 from elman.data.roles import Examples
+from elman.model.config import ModelConfig
 from elman.model.embed import Embed
 from elman.model.file import serialise
 from elman.model.kinds.joined import JoinedIn
 from elman.model.kinds.series import SeriesIn
 from elman.model.kinds.text import TextIn
-from elman.model.network import Cells, ModelConfig, SequenceModel
+from elman.model.network import Cells, SequenceModel
 from elman.model.shapes import shape_of
 from elman.training.board import check_board
 from elman.training.checkpoint import Every
@@ -132,12 +133,16 @@ def _network_in_words(model: SequenceModel, data: Prepared, loop: LoopSettings) 
     net = model.config.net
     ways = ", both ways" if net.bidirectional else ""
     readout = "" if net.readout == "every" else f", {net.readout} readout"
+    if model.decoder is not None:
+        fed, tied = ", input feeding" if net.input_feeding else "", ", tied" if net.tied else ""
+        readout = f", decoder of {net.hidden} with {net.attention} attention{fed}{tied}"
     layers = f"{net.layers} x " if net.layers > 1 else ""
     time = f" or {loop.budget:g} s" if loop.budget else ""
+    shape = shape_of(data.source[0].kind, data.target.kind)
     what = _data_in_words(data, cut=loop.truncate is None)
     return (
         f"{what} -> {layers}{net.cell} {net.hidden}{ways}{readout}, {net.drops} "
-        f"({shape_of(data.target.kind)}); {loop.epochs} epochs{time} at the most, {loop.batches}, lr {loop.lr:g}"
+        f"({shape}); {loop.epochs} epochs{time} at the most, {loop.batches}, lr {loop.lr:g}"
     )
 
 
@@ -152,7 +157,7 @@ def _data_in_words(data: Prepared, *, cut: bool) -> str:
     lengths = [len(one) for one in train.inputs]
     steps = f"{min(lengths)} to {max(lengths)}" if min(lengths) < max(lengths) else f"{max(lengths)}"
     if isinstance(kind, TextIn):
-        return f"{len(train):,} texts of {steps} {'characters' if kind.variant else 'words'}"
+        return f"{len(train):,} texts of {steps} {kind.unit}"
     many = "pieces" if isinstance(train, PieceSet) else "series" if isinstance(kind, SeriesIn) else "sequences"
     return f"{len(train):,} {many} of {steps} x {len(kind.columns)}"
 

@@ -11,8 +11,19 @@ from elman.model.kinds.label import LabelOut
 from elman.model.kinds.labels import LabelsOut
 from elman.model.kinds.number import LEVELS, NumberOut
 from elman.model.kinds.text import TokenOut
+from elman.model.kinds.written import TextOut
 
-__all__ = ["METRICS", "Scores", "check_metric", "class_scores", "headline", "metrics_of", "number_scores", "set_scores"]
+__all__ = [
+    "METRICS",
+    "OF_HUNDRED",
+    "Scores",
+    "check_metric",
+    "class_scores",
+    "headline",
+    "metrics_of",
+    "number_scores",
+    "set_scores",
+]
 
 METRICS = {
     "accuracy": True,
@@ -23,8 +34,13 @@ METRICS = {
     "mae": False,
     "rmse": False,
     "nats": False,
+    "bleu": True,
+    "chrf": True,
 }
 """The metrics that may be shown first, and whether more is better."""
+
+OF_HUNDRED = ("bleu", "chrf")
+"""Metrics that are told from 0 to 100, as everybody does."""
 
 _MOST = 5_000_000
 """Decisions (examples times classes) up to which each is kept, for the F1 of a part of them."""
@@ -42,7 +58,8 @@ class Scores:
             ``exact`` (share of examples whose classes are all right) and ``nats`` (a class) for several labels;
             ``mae`` and ``rmse`` (in units of the target's standard deviation), ``mae_units`` (in the data's units, of
             a single column; of several ``mae_COLUMN``) and ``coverage`` (share inside the 80 % interval) for numbers;
-            ``nats`` a token and ``perplexity`` for text.
+            ``nats`` a token and ``perplexity`` for text; for a text that is written of something before them ``bleu``
+            and ``chrf`` (0 to 100) and ``exact`` (share written as it stands in the data).
         confusion: ``(K, K)`` counts, rows true, for labels.
         by_step: mean absolute error of every step ahead, for forecasts; in the data's units, or of several columns
             in units of their standard deviations.
@@ -67,6 +84,8 @@ def metrics_of(out: object, target: str) -> tuple[str, ...]:
         return ("accuracy", "macro_f1", *(("top3",) if target == "next" else ()), "nats")
     if isinstance(out, LabelsOut):
         return ("macro_f1", "micro_f1", "exact", "nats")
+    if isinstance(out, TextOut):
+        return ("bleu", "chrf", "exact", "nats")
     return ("nats",) if isinstance(out, TokenOut) else ("mae", "rmse")
 
 

@@ -13,14 +13,17 @@ import torch
 
 from elman.core.state import State
 from elman.data.batch import Batches, ExampleSet, StreamSet, WindowSet
+from elman.data.pairs import PairSet
 from elman.data.whence import Whence
 from elman.model.answers import chances, next_quantiles, quantiles, step_chances
 from elman.model.kinds.label import LabelOut
 from elman.model.kinds.labels import LabelsOut
 from elman.model.kinds.number import LEVELS, NumberOut
 from elman.model.kinds.text import TextIn
+from elman.model.kinds.written import TextOut
 from elman.model.network import SequenceModel
 from elman.model.shapes import Batch
+from elman.model.write import Search, write_all
 
 __all__ = ["Length", "Mistakes", "mistakes"]
 
@@ -100,6 +103,8 @@ def mistakes(model: SequenceModel, data: Batches, batch: int, device: str) -> Mi
     chosen = [k for k in order.tolist() if not math.isnan(found[k].loss)]
     if isinstance(data, WindowSet):
         chosen = _apart(chosen, data)
+    if isinstance(data, PairSet):
+        _answered(model, data, found, chosen[:_KEPT])
     worst = [_line(model, data, k, found[k]) for k in chosen[:_KEPT]]
     made = Mistakes(worst, unit=_unit(model))
     if isinstance(data, ExampleSet):
@@ -116,6 +121,8 @@ def _unit(model: SequenceModel) -> str:
 
 def _batch(model: SequenceModel, part: Batch, device: torch.device, state: State) -> tuple[list[_Found], State]:
     moved, out = part.to(device), model.config.output
+    if isinstance(out, TextOut):
+        return _texts(model, moved, out), None
     if model.readout is None:
         return _steps(model, part, moved, state)
     if isinstance(out, LabelsOut):
@@ -149,6 +156,27 @@ def _steps(model: SequenceModel, part: Batch, moved: Batch, state: State) -> tup
     names = out.classes if isinstance(out, LabelOut) else _tokens(model)
     found = [_named(names, values[:, b], truth[:, b], real[:, b]) for b in rows]
     return (found if isinstance(out, LabelOut) else [replace(one, error=one.loss) for one in found]), state
+
+
+def _texts(model: SequenceModel, part: Batch, out: TextOut) -> list[_Found]:
+    """The texts of a batch, by the nats of their tokens; what the model writes itself is found later, of the worst."""
+    losses, _ = model(part.ragged, part.target)
+    nats = part.target.new_zeros(part.target.shape, dtype=torch.float64)
+    nats[part.target >= 0] = losses.double()
+    found = []
+    for each, tokens in zip(nats.T.cpu().numpy(), part.target.T.cpu().numpy(), strict=True):
+        loss = float(each.sum() / max(1, int((tokens >= 0).sum())))
+        found.append(_Found(loss, loss, int(each.argmax()), out.decode(tokens[tokens >= 0].tolist()), None))
+    return found
+
+
+def _answered(model: SequenceModel, data: PairSet, found: list[_Found], chosen: list[int]) -> None:
+    """Put what the model writes beside some of the texts."""
+    out = model.config.output
+    if isinstance(out, TextOut):
+        written = write_all(model, [data.inputs[k] for k in chosen], Search())
+        for k, one in zip(chosen, written, strict=True):
+            found[k] = replace(found[k], answer=out.decode(one[0].tokens))
 
 
 def _tokens(model: SequenceModel) -> list[str]:
@@ -220,7 +248,7 @@ def _example(model: SequenceModel, data: ExampleSet, k: int, found: _Found) -> d
     if known is None:
         return line
     made: dict[str, Any] = {"id": known.ids[k], "line": known.where[k][1], **line}
-    if model.readout is None:
+    if model.readout is None and not isinstance(data, PairSet):
         step = found.step + known.shift
         made["step"] = step + 1
         if step < len(known.lines[k]):

@@ -14,7 +14,7 @@ from typing import Any
 from elman.core.errors import InputError
 from elman.data.files import is_there
 from elman.data.fingerprint import fingerprint
-from elman.model.network import ModelConfig
+from elman.model.config import ModelConfig
 from elman.training.settings import Job, LoopSettings
 
 __all__ = ["FILES", "PLACES", "Changes", "changed_words", "changes", "origin_of", "refuse"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 
 from elman.core.errors import DataError, InputError, nearest
 from elman.data.batch import Batches
-from elman.data.encode import encode_examples, encode_steps, encode_windows, next_tokens, stream
+from elman.data.encode import encode_examples, encode_pairs, encode_steps, encode_windows, next_tokens, stream
 from elman.data.fit import roles_of, sides_of
 from elman.data.hints import listed
 from elman.data.read import Table, read
@@ -25,7 +26,9 @@ from elman.model.kinds.labels import LabelsOut
 from elman.model.kinds.number import NumberOut
 from elman.model.kinds.series import SeriesIn
 from elman.model.kinds.text import TextIn, TokenOut
+from elman.model.kinds.written import TextOut
 from elman.model.network import SequenceModel
+from elman.model.write import Search, parts_of
 from elman.training.frames import digits, frame_of
 from elman.training.scores import Scores, score
 
@@ -65,7 +68,9 @@ def read_for(
     table = read(path)
     _check_columns(model, table, _target_columns(model) if need_target else ())
     roles = roles_of(model.config.input, id or model.config.roles.get("id"), time or model.config.roles.get("time"))
-    found = assemble(table, sides_of(model.config.input), _goal(model), roles, need_target=need_target)
+    found = assemble(
+        table, sides_of(model.config.input, model.config.source), _goal(model), roles, need_target=need_target
+    )
     if not len(found):
         raise DataError("no example in it; the file has no rows", file=path)
     return found
@@ -146,7 +151,9 @@ def _from_rows(model: SequenceModel, kind: JoinedIn, sequences: list[Any]) -> Ex
     except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
         raise InputError(f"sequences: expected lists of numbers or of words, all alike ({error})") from error
     table = Table(frame, "sequences", np.arange(len(sequences)))
-    return assemble(table, sides_of(kind), _goal(model), roles_of(kind, None, None), need_target=False)
+    return assemble(
+        table, sides_of(kind, model.config.source), _goal(model), roles_of(kind, None, None), need_target=False
+    )
 
 
 def _plain(value: Any) -> Any:
@@ -178,12 +185,22 @@ def _raw(kind: SeriesIn | TextIn, sequence: Any, k: int) -> Any:
 
 
 @torch.inference_mode()
-def predict(model: SequenceModel, ex: Examples) -> Prediction:
-    """Predict every example; see :class:`Prediction`."""
+def predict(
+    model: SequenceModel, ex: Examples, search: Search | None = None, progress: Callable[[int], None] | None = None
+) -> Prediction:
+    """Predict every example; see :class:`Prediction`.
+
+    Args:
+        model: the model. ex: the examples.
+        search: how texts are searched for, of a model that writes.
+        progress: told how many texts are written, now and then.
+    """
     model.eval()
     out = model.config.output
+    if search is not None:
+        parts_of(model)
     notes = [*_empty(ex), *_unknown(model.config.input, ex)]
-    frame = frame_of(model, _split_texts(model, ex))
+    frame = frame_of(model, _split_texts(model, ex), search, progress)
     if not isinstance(out, NumberOut):
         return Prediction(frame, notes, ex.form if ex.times is not None else "")
     return Prediction(frame, notes, ex.form, digits(out, frame.columns[-3 * len(out.columns) :]))
@@ -215,6 +232,8 @@ def _data(model: SequenceModel, ex: Examples) -> Batches:
         if not isinstance(kind, TextIn):
             raise InputError("this model's kinds cannot be scored")
         return next_tokens(kind, ex) if out.separate else stream(kind.encode("\n".join(ex.inputs)))
+    if isinstance(out, TextOut):
+        return encode_pairs(kind, out, ex)
     if target in ONE_ANSWER:
         return encode_examples(kind, out, ex, seen=False)
     if isinstance(out, LabelsOut):
@@ -286,9 +305,8 @@ def _unknown_words(kind: TextIn, texts: list[Any]) -> list[str]:
     distinct = list(dict.fromkeys(token for tokens in unknown for token in tokens))
     if not distinct:
         return []
-    name = "characters" if kind.variant == "char" else "words"
     count = sum(int((kind.encode(text) == 0).sum()) for text in texts)
-    return [f"{count} of {total} {name} were never seen in training: {_some(distinct)}"]
+    return [f"{count} of {total} {kind.unit} were never seen in training: {_some(distinct)}"]
 
 
 def _some(names: list[str]) -> str:

@@ -9,17 +9,20 @@ import numpy as np
 import torch
 
 from elman.data.batch import Batches, ExampleSet, PieceSet, StreamSet, WindowSet
+from elman.data.pairs import PairSet
 from elman.model import baselines
 from elman.model.answers import chances, next_quantiles, quantiles, step_chances
+from elman.model.config import ModelConfig
 from elman.model.grammar import parse_target
 from elman.model.kinds.joined import JoinedIn
 from elman.model.kinds.label import LabelOut
 from elman.model.kinds.labels import LabelsOut, best_thresholds
 from elman.model.kinds.number import LEVELS, NumberOut
-from elman.model.network import ModelConfig, SequenceModel
+from elman.model.network import SequenceModel
 from elman.model.shapes import Batch
 from elman.training.chance import groups_of
 from elman.training.measures import METRICS, Scores, class_scores, headline, number_scores, set_scores
+from elman.training.written import text_baselines, text_scores
 
 __all__ = ["METRICS", "Scores", "baseline_scores", "calibrate", "score"]
 
@@ -51,6 +54,8 @@ def _score(model: SequenceModel, data: Batches, batch: int, device: str) -> Scor
     if isinstance(out, NumberOut):
         pairs = list(_numbers(model, data, batch, device))
         return number_scores(np.concatenate([f for f, _ in pairs]), np.concatenate([t for _, t in pairs]), out)
+    if isinstance(data, PairSet):
+        return text_scores(model, data, device)
     each = _token_losses(model, data, batch, torch.device(device))
     nats = float(each.mean()) if len(each) else 0.0
     return Scores({"nats": nats, "perplexity": math.exp(min(nats, 700.0))}, len(each), each={"nats": each})
@@ -158,6 +163,8 @@ def _baselines(config: ModelConfig, train: Batches, test: Batches) -> dict[str, 
         if isinstance(train, ExampleSet) and isinstance(test, ExampleSet):
             return _constant(out, train, test) if train.scores is None else _beside(config, out, train, test)
         return {}
+    if isinstance(train, PairSet) and isinstance(test, PairSet):
+        return text_baselines(config, train, test)
     return _bigrams(train, test)
 
 

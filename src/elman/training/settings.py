@@ -35,6 +35,9 @@ class Job(Schema):
         dropout: from 0 to below 1, and so input_dropout, word_dropout, recurrent_dropout, weight_drop, zoneout and
             label_smoothing; what each acts on: see NetConfig.
         embedding: width of token vectors. readout: see NetConfig.
+        attention: ``dot`` or ``additive``. input_feeding, tied: of a decoder; see NetConfig.
+        scheduled_sampling: share of what a decoder reads in training that it wrote itself, reached half-way.
+        vocabulary: tokens of a text at the most.
         lookback: steps of history of a forecast.
         epochs: passes over the data at the most. batch: rows a step. batch_tokens: in place of it, steps of sequences
             a batch, pads included. accumulate: batches an optimiser step.
@@ -90,6 +93,11 @@ class Job(Schema):
     label_smoothing: float | None = Field(None, ge=0, lt=1)
     embedding: int | None = Field(None, ge=1, le=100_000)
     readout: Literal["last", "mean", "max", "attention"] | None = None
+    attention: Literal["dot", "additive"] | None = None
+    input_feeding: bool | None = None
+    tied: bool | None = None
+    scheduled_sampling: float = Field(0.0, ge=0, lt=1)
+    vocabulary: int | None = Field(None, ge=1, le=10**7)
     lookback: int | None = Field(None, ge=1, le=10**9)
     epochs: int | None = Field(None, ge=1, le=10**6)
     budget: str | None = None
@@ -201,6 +209,7 @@ class LoopSettings(Schema):
     batch_tokens: int | None = None
     truncate: tuple[int, int] | None = None
     accumulate: int = 1
+    scheduled_sampling: float = 0.0
     weight_decay: float = 0.01
     embedding_decay: float = 0.01
     bias_decay: float = 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from elman.training.chance import Chance, chance
-from elman.training.measures import METRICS, Scores
+from elman.training.measures import METRICS, OF_HUNDRED, Scores
 
 __all__ = ["verdict"]
 
@@ -17,6 +17,7 @@ def verdict(mine: Scores, others: dict[str, Scores], baselines: set[str], *, ear
     """
     metric = next(iter(mine.values))
     value = mine.values[metric]
+    others = {name: one for name, one in others.items() if metric in one.values}
     if not others:
         return f"{metric} {value:.3f}; there is no baseline for this kind of data."
     more_is_better = METRICS[metric]
@@ -26,7 +27,8 @@ def verdict(mine: Scores, others: dict[str, Scores], baselines: set[str], *, ear
     sign = 1 if more_is_better else -1
     ahead = (value - best) * sign
     what = f"{'the best baseline' if name in baselines else 'the other net'} ({name})"
-    in_hundredths = 100 / (1.0 if more_is_better else max(abs(best), 1e-12))
+    whole = 1.0 if more_is_better else max(abs(best), 1e-12)
+    in_hundredths = 100 / (100.0 if metric in OF_HUNDRED else whole)
     hundredths = abs(ahead) * in_hundredths
     size = f"{hundredths:.1f} {'points' if more_is_better else '%'}"
     found = chance(mine, others[name], metric)

@@ -17,7 +17,8 @@ from elman.model.kinds.labels import LabelsOut
 from elman.model.kinds.number import NumberOut
 from elman.model.kinds.series import SeriesIn
 from elman.model.kinds.text import TextIn, TokenOut
-from elman.model.network import ModelConfig, NetConfig, SequenceModel
+from elman.model.config import ModelConfig, NetConfig
+from elman.model.network import SequenceModel
 from elman.model.shapes import Batch
 
 PAIRS = (

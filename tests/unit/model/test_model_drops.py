@@ -13,7 +13,8 @@ from elman.core.cells.wrap import describe
 from elman.core.errors import InputError
 from elman.model.kinds.label import LabelHead, LabelOut
 from elman.model.kinds.text import TokenHead, TokenOut
-from elman.model.network import NetConfig, SequenceModel
+from elman.model.config import NetConfig
+from elman.model.network import SequenceModel
 from elman.native_info import describe as native
 
 Make = Callable[..., Any]

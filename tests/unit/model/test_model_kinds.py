@@ -15,7 +15,8 @@ from elman.model.kinds.label import LabelHead, LabelOut
 from elman.model.kinds.number import LEVELS, NumberHead, NumberOut
 from elman.model.kinds.series import SeriesIn
 from elman.model.kinds.text import END, UNKNOWN, TextIn, TokenHead, TokenOut
-from elman.model.network import ModelConfig, NetConfig, SequenceModel
+from elman.model.config import ModelConfig, NetConfig
+from elman.model.network import SequenceModel
 
 FINITE = st.floats(-1e6, 1e6, allow_subnormal=False)
 

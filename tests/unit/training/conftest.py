@@ -11,7 +11,8 @@ import torch
 from elman.data.batch import ExampleSet
 from elman.model.kinds.label import LabelOut
 from elman.model.kinds.series import SeriesIn
-from elman.model.network import ModelConfig, NetConfig, SequenceModel
+from elman.model.config import ModelConfig, NetConfig
+from elman.model.network import SequenceModel
 from elman.training.settings import LoopSettings
 
 

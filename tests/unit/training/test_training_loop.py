@@ -22,7 +22,8 @@ from elman.data.batch import ExampleSet, StreamSet
 from elman.model.kinds.label import LabelOut
 from elman.model.kinds.series import SeriesIn
 from elman.model.kinds.text import TextIn, TokenOut
-from elman.model.network import ModelConfig, NetConfig, SequenceModel
+from elman.model.config import ModelConfig, NetConfig
+from elman.model.network import SequenceModel
 from elman.run import Run
 from elman.training import loop
 from elman.training.loop import DivergedError, Epoch, History, Step, fit, mean_loss

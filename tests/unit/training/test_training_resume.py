@@ -32,7 +32,8 @@ from elman.data.batch import StreamSet
 from elman.model.file import save_model
 from elman.model.folder import write_file
 from elman.model.kinds.text import TextIn, TokenOut
-from elman.model.network import ModelConfig, NetConfig, SequenceModel
+from elman.model.config import ModelConfig, NetConfig
+from elman.model.network import SequenceModel
 from elman.training import checkpoint, loop, place
 from elman.training.checkpoint import Checkpoints, Every, Keeper
 from elman.training.history import Epoch, Step

@@ -13,7 +13,8 @@ from elman.model.kinds.label import LabelOut
 from elman.model.kinds.number import LEVELS, NumberOut
 from elman.model.kinds.series import SeriesIn
 from elman.model.kinds.text import TextIn, TokenOut
-from elman.model.network import ModelConfig, NetConfig, SequenceModel
+from elman.model.config import ModelConfig, NetConfig
+from elman.model.network import SequenceModel
 from elman.training.scores import baseline_scores, calibrate, score
 
 Output = LabelOut | NumberOut | TokenOut

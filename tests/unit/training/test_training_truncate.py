@@ -24,7 +24,8 @@ from elman.data.batch import Batches, ExampleSet, StreamSet
 from elman.data.truncate import TruncatedSet, in_batches
 from elman.model.kinds.label import LabelOut
 from elman.model.kinds.series import SeriesIn
-from elman.model.network import ModelConfig, NetConfig, SequenceModel
+from elman.model.config import ModelConfig, NetConfig
+from elman.model.network import SequenceModel
 from elman.model.shapes import windows
 from elman.training.checkpoint import Checkpoints, Every, Keeper
 from elman.training.history import Step

@@ -9,7 +9,8 @@ import torch
 from elman.data.batch import WindowSet
 from elman.model.kinds.number import LEVELS, NumberOut
 from elman.model.kinds.series import SeriesIn
-from elman.model.network import ModelConfig, NetConfig, SequenceModel
+from elman.model.config import ModelConfig, NetConfig
+from elman.model.network import SequenceModel
 from elman.training.warm import _PENALTIES, _error, _ridge, _windows, warm_start
 
 LOOKBACK, HORIZON = 12, 2

@@ -27,6 +27,7 @@ __all__ = [
     "Wrapper",
     "Zoneout",
     "add_input",
+    "begun",
     "describe",
     "renewed",
 ]
@@ -280,6 +281,11 @@ def renewed(cell: Cell, state: State) -> State:
         return state
     like = next(leaf for leaf in leaves(state) if leaf.is_floating_point())
     return _with_masks(state, cell.initial_state(len(like), like))
+
+
+def begun(fresh: State, inside: State) -> State:
+    """A fresh state of a cell, with its masks, that remembers ``inside``: what the bare cell within remembers."""
+    return Dropped(begun(fresh.state, inside), fresh.mask) if isinstance(fresh, Dropped) else inside
 
 
 def _masked(state: State) -> bool:

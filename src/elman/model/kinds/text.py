@@ -1,4 +1,4 @@
-"""Text as input, by words or by characters, and as what comes next."""
+"""Text as input, by words, by characters or by pieces of words, and as what comes next."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ from functools import cached_property
 from typing import Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from elman.core.errors import InputError
+from elman.model.kinds import pieces
 from elman.model.kinds.schema import Schema
 
-__all__ = ["END", "UNKNOWN", "TextIn", "TokenHead", "TokenOut", "split"]
+__all__ = ["END", "UNKNOWN", "TextIn", "TokenHead", "TokenOut", "Variant", "split"]
+
+Variant = Literal["", "char", "bpe"]
+"""How a text is cut: into words, characters, or pieces of words (byte-pair encoding)."""
 
 UNKNOWN, END = "<unknown>", "<end>"
 _WORDS = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[^\w\s]|_")
@@ -25,28 +30,34 @@ class TextIn(Schema):
 
     Attributes:
         column: where the text stood.
-        variant: ``char`` for characters, empty for lower-cased words and punctuation marks.
+        variant: ``char`` for characters, ``bpe`` for pieces of words (see :mod:`elman.model.kinds.pieces`), empty for
+            lower-cased words and punctuation marks.
         vocabulary: tokens by number; number 0 is the unknown token, number 1 begins and ends a text.
+        merges: of pieces, which two become one, in order, with a space between.
     """
 
     kind: Literal["text"] = "text"
     column: str
-    variant: Literal["", "char"]
+    variant: Variant
     vocabulary: list[str]
+    merges: list[str] = Field(default_factory=list)
 
     @classmethod
     def fit(
         cls,
         texts: Sequence[str | Sequence[str]],
         column: str,
-        variant: Literal["", "char"],
+        variant: Variant,
         *,
         least: int = 2,
-        most: int = 50_000,
+        most: int | None = None,
     ) -> TextIn:
-        """Count tokens and keep those seen ``least`` times (all characters), ``most`` at the most."""
+        """Learn the tokens: those seen ``least`` times (of characters and pieces all), ``most`` at the most."""
+        if variant == "bpe":
+            tokens, merges = pieces.learn([_whole(text) for text in texts], most)
+            return cls(column=column, variant=variant, vocabulary=[UNKNOWN, END, *tokens], merges=merges)
         counts = Counter(token for text in texts for token in split(text, variant))
-        kept = [token for token, n in counts.most_common(most) if n >= (1 if variant == "char" else least)]
+        kept = [token for token, n in counts.most_common(most or 50_000) if n >= (1 if variant == "char" else least)]
         if not kept:
             unit = "character" if variant == "char" else f"word that occurs {least} times"
             raise InputError(f"the training texts hold no {unit}; give more text, or read characters: --from text.char")
@@ -62,22 +73,35 @@ class TextIn(Schema):
         """V, the number of tokens."""
         return len(self.vocabulary)
 
+    @property
+    def unit(self) -> str:
+        """What a token is, in the plural."""
+        return {"": "words", "char": "characters", "bpe": "pieces"}[self.variant]
+
     def split(self, text: str | Sequence[str]) -> list[str]:
         """Cut a text into tokens; a list of words is cut already."""
+        if self.variant == "bpe":
+            return [self.vocabulary[n] for n in self._cutter.numbers(_whole(text))]
         return split(text, self.variant)
 
     def encode(self, text: str | Sequence[str]) -> Tensor:
         """The numbers of a text's tokens, int64 ``[T]``."""
+        if self.variant == "bpe":
+            return torch.tensor(self._cutter.numbers(_whole(text)), dtype=torch.int64)
         index = self._index
         return torch.tensor([index.get(token, 0) for token in self.split(text)], dtype=torch.int64)
 
     def unknown(self, text: str | Sequence[str]) -> list[str]:
-        """The tokens of a text that training never saw, each once, in order."""
+        """The tokens of a text that training never saw, each once, in order; of pieces there are none."""
+        if self.variant == "bpe":
+            return []
         index = self._index
         return list(dict.fromkeys(token for token in self.split(text) if token not in index))
 
     def decode(self, numbers: Sequence[int]) -> str:
         """The text of token numbers, without the marks of its end."""
+        if self.variant == "bpe":
+            return self._cutter.text([n for n in numbers if n > 1])
         tokens = [self.vocabulary[n] for n in numbers if n != 1]
         tokens = ["\N{REPLACEMENT CHARACTER}" if token == UNKNOWN else token for token in tokens]
         return ("" if self.variant == "char" else " ").join(tokens)
@@ -85,6 +109,10 @@ class TextIn(Schema):
     @cached_property
     def _index(self) -> dict[str, int]:
         return {token: n for n, token in enumerate(self.vocabulary)}
+
+    @cached_property
+    def _cutter(self) -> pieces.Cutter:
+        return pieces.Cutter(self.vocabulary, self.merges)
 
 
 class TokenOut(Schema):
@@ -105,16 +133,17 @@ class TokenHead(nn.Module):
 
     Args:
         width: F, the number of features.
-        out: its settings.
+        separate: whether training saw texts with an end.
+        size: V.
         smoothing: eps of smoothed labels, in training; see :class:`~elman.model.kinds.label.LabelHead`.
     """
 
-    def __init__(self, width: int, out: TokenOut, smoothing: float = 0.0) -> None:
+    def __init__(self, width: int, size: int, smoothing: float = 0.0, *, separate: bool = False) -> None:
         super().__init__()
         self.smoothing = smoothing
-        self.linear = nn.Linear(width, out.size)
+        self.linear = nn.Linear(width, size)
         # A model of one long text never saw the end mark, so it has nothing to say of it.
-        self.never = [0] if out.separate else [0, 1]
+        self.never = [0] if separate else [0, 1]
 
     def raw(self, features: Tensor) -> Tensor:
         """Logits ``(..., V)`` of features ``(..., F)``."""
@@ -139,6 +168,30 @@ class TokenHead(nn.Module):
             logits = logits.masked_fill(logits < lowest, -torch.inf)
         chances = torch.softmax(logits / temperature, dim=-1)
         return torch.multinomial(chances, 1, generator=generator).squeeze(-1)
+
+
+class TiedHead(TokenHead):
+    """A head whose matrix is the table of a decoder's token vectors: ``softmax(E f + b)`` (Press & Wolf 2017, arXiv
+    1608.05859).
+
+    Args:
+        table: ``(V, E)``; it is the decoder's, which owns and saves it. smoothing: as :class:`TokenHead`.
+    """
+
+    def __init__(self, table: nn.Embedding, smoothing: float = 0.0) -> None:
+        nn.Module.__init__(self)
+        self.smoothing, self.never = smoothing, [0]
+        self.bias = nn.Parameter(torch.zeros(table.num_embeddings))
+        # Not a part of this module: a weight with two owners would be saved, decayed and counted twice.
+        object.__setattr__(self, "_table", table)
+
+    def raw(self, features: Tensor) -> Tensor:
+        table: nn.Embedding = self.__dict__["_table"]
+        return nn.functional.linear(features, table.weight, self.bias)
+
+
+def _whole(text: str | Sequence[str]) -> str:
+    return text if isinstance(text, str) else " ".join(text)
 
 
 def split(text: str | Sequence[str], variant: str) -> list[str]:
