@@ -29,9 +29,9 @@ from torch import Tensor, nn
 
 import elman
 from elman.data.batch import ExampleSet
+from elman.model.config import ModelConfig, NetConfig
 from elman.model.kinds.series import SeriesIn
 from elman.model.kinds.text import TokenOut
-from elman.model.config import ModelConfig, NetConfig
 from elman.model.network import SequenceModel
 from elman.training.loop import fit, mean_loss
 from elman.training.settings import LoopSettings

@@ -234,6 +234,8 @@ def _refuse(model: SequenceModel, name: str) -> None:
     config, again = model.config, f"elman train --config {name}/run.toml"
     if parse_target(config.target).kind == "next" and config.source == "text":
         raise InputError("this model continues texts: use run.generate(prompt), or elman generate RUN --prompt '...'")
+    if model.decoder is not None:
+        raise InputError("this model writes a text once it has read all: use run.predict, or elman predict RUN FILE")
     if isinstance(config.input, JoinedIn) and config.input.known:
         raise InputError("this model reads what is known ahead (--known) of each forecast: use run.predict on all rows")
     if config.lookback:

@@ -140,7 +140,7 @@ def sampled(
 
 @torch.inference_mode()
 def attended(model: SequenceModel, source: Tensor, tokens: Sequence[int]) -> Tensor:
-    """Where the model looked while it wrote a text's tokens: weights ``(U, T)`` over one encoded sequence ``[T, *]``."""
+    """Where the model looked while it wrote tokens: weights ``(U, T)`` over one encoded sequence ``[T, *]``."""
     model.eval()
     decoder, _, _ = parts_of(model)
     device = next(model.parameters()).device

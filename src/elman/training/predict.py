@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,13 @@ import polars.selectors as cs
 import torch
 
 from elman.core.errors import DataError, InputError, nearest
+from elman.data.aligned import read_aligned
 from elman.data.batch import Batches
 from elman.data.encode import encode_examples, encode_pairs, encode_steps, encode_windows, next_tokens, stream
+from elman.data.files import is_pair
 from elman.data.fit import roles_of, sides_of
 from elman.data.hints import listed
-from elman.data.read import Table, read
+from elman.data.read import KNOWN, Table, read
 from elman.data.roles import Examples, assemble
 from elman.model.grammar import ONE_ANSWER, Part, parse_target
 from elman.model.kinds.events import EventsIn
@@ -65,7 +68,7 @@ def read_for(
     model: SequenceModel, path: str, *, need_target: bool, id: str | None = None, time: str | None = None
 ) -> Examples:
     """Read a file with the columns and roles that the model was trained with, or with another ``id`` and ``time``."""
-    table = read(path)
+    table = _read_plain(model, path) or read(path)
     _check_columns(model, table, _target_columns(model) if need_target else ())
     roles = roles_of(model.config.input, id or model.config.roles.get("id"), time or model.config.roles.get("time"))
     found = assemble(
@@ -74,6 +77,18 @@ def read_for(
     if not len(found):
         raise DataError("no example in it; the file has no rows", file=path)
     return found
+
+
+def _read_plain(model: SequenceModel, path: str) -> Table | None:
+    """A plain text named after the one column that the model reads, such as ``new.de``: a line is an example."""
+    kind = model.config.input
+    if not isinstance(kind, TextIn) or is_pair(path) or not Path(path).is_file():
+        return None
+    name = Path(path.removesuffix(".gz"))
+    if name.suffix != f".{kind.column}" or name.suffix in KNOWN:
+        return None
+    frame, lines = read_aligned([Path(path)])
+    return Table(frame, path, lines)
 
 
 def _target_columns(model: SequenceModel) -> tuple[str, ...]:

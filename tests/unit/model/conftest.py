@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from elman import Ragged
+from elman.model.config import ModelConfig, NetConfig
 from elman.model.grammar import PER_STEP, parse_target
 from elman.model.kinds.events import EventsIn
 from elman.model.kinds.joined import JoinedIn, PartIn
@@ -17,7 +18,6 @@ from elman.model.kinds.labels import LabelsOut
 from elman.model.kinds.number import NumberOut
 from elman.model.kinds.series import SeriesIn
 from elman.model.kinds.text import TextIn, TokenOut
-from elman.model.config import ModelConfig, NetConfig
 from elman.model.network import SequenceModel
 from elman.model.shapes import Batch
 

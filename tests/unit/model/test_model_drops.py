@@ -11,9 +11,9 @@ import torch
 from elman import Bidirectional, LockedDropout, Recurrent, WordDropout, plan
 from elman.core.cells.wrap import describe
 from elman.core.errors import InputError
-from elman.model.kinds.label import LabelHead, LabelOut
-from elman.model.kinds.text import TokenHead, TokenOut
 from elman.model.config import NetConfig
+from elman.model.kinds.label import LabelHead, LabelOut
+from elman.model.kinds.text import TokenHead
 from elman.model.network import SequenceModel
 from elman.native_info import describe as native
 
@@ -125,7 +125,7 @@ def test_smoothed_labels_are_those_of_the_equation(head: str) -> None:
     made = (
         LabelHead(3, LabelOut(column="y", classes=["a", "b", "c", "d"]), 0.2)
         if head == "label"
-        else TokenHead(3, TokenOut(size=4), 0.2)
+        else TokenHead(3, 4, 0.2)
     )
     logits, target = torch.randn(6, 4), torch.arange(6) % 4
     logs = torch.log_softmax(logits, -1)

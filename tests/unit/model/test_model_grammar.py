@@ -24,7 +24,7 @@ def test_sides_are_read() -> None:
         ("series:a:b", "next", "too many colons; write series:COLUMN,COLUMN"),
         ("series:a,,b", "next", "a column name is empty"),
         ("series:a,a", "next", "named twice"),
-        ("series:a", "text", "--to text: text is no target yet: a text can be continued"),
+        ("text+label:a", "text", "a label is read alone"),
         ("series:a", "future", "got nothing; write future:24"),
         ("series:a", "future:0", "got '0'; write future:24"),
         ("series:a", "future:x:a", "got 'x'; write future:24"),

@@ -171,7 +171,9 @@ def test_dropout_is_active_in_training_only(small: Any) -> None:
 def test_what_each_model_is_for_is_told(make: Make) -> None:
     assert make("series-label").model().causal
     assert not make("series-label", both=True).model().causal
-    assert shape_of("future") == "many-to-many, a stretch ahead"
+    assert shape_of("label", "text") == "one-to-many"
+    assert shape_of("text", "text") == "many-to-many, of another length"
+    assert shape_of("series", "future") == "many-to-many, a stretch ahead"
     rows = make("series-label").batch().ragged
     with pytest.raises(InputError, match="at every step, not once"):
         make("series-next").model().answer(rows)

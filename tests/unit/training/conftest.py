@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from elman.data.batch import ExampleSet
+from elman.model.config import ModelConfig, NetConfig
 from elman.model.kinds.label import LabelOut
 from elman.model.kinds.series import SeriesIn
-from elman.model.config import ModelConfig, NetConfig
 from elman.model.network import SequenceModel
 from elman.training.settings import LoopSettings
 

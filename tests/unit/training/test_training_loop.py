@@ -19,10 +19,10 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 import elman
 from elman import InputError, Ragged
 from elman.data.batch import ExampleSet, StreamSet
+from elman.model.config import ModelConfig, NetConfig
 from elman.model.kinds.label import LabelOut
 from elman.model.kinds.series import SeriesIn
 from elman.model.kinds.text import TextIn, TokenOut
-from elman.model.config import ModelConfig, NetConfig
 from elman.model.network import SequenceModel
 from elman.run import Run
 from elman.training import loop

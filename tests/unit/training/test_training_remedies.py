@@ -15,8 +15,8 @@ from torch import Tensor
 import elman
 from elman import Interrupted
 from elman.data.batch import Batches, StreamSet
-from elman.model.kinds.text import TextIn, TokenOut
 from elman.model.config import ModelConfig, NetConfig
+from elman.model.kinds.text import TextIn, TokenOut
 from elman.model.network import SequenceModel
 from elman.training import make
 from elman.training.checkpoint import Checkpoints, Every, Keeper

@@ -29,10 +29,10 @@ from elman.core.cells.lstm import LSTMCell, LSTMState
 from elman.core.cells.wrap import Dropped, WeightDrop
 from elman.core.state import Shared
 from elman.data.batch import StreamSet
+from elman.model.config import ModelConfig, NetConfig
 from elman.model.file import save_model
 from elman.model.folder import write_file
 from elman.model.kinds.text import TextIn, TokenOut
-from elman.model.config import ModelConfig, NetConfig
 from elman.model.network import SequenceModel
 from elman.training import checkpoint, loop, place
 from elman.training.checkpoint import Checkpoints, Every, Keeper

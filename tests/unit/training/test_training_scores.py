@@ -9,11 +9,11 @@ from torch import Tensor
 
 from elman.data.batch import ExampleSet, StreamSet, WindowSet
 from elman.data.encode import pieces
+from elman.model.config import ModelConfig, NetConfig
 from elman.model.kinds.label import LabelOut
 from elman.model.kinds.number import LEVELS, NumberOut
 from elman.model.kinds.series import SeriesIn
 from elman.model.kinds.text import TextIn, TokenOut
-from elman.model.config import ModelConfig, NetConfig
 from elman.model.network import SequenceModel
 from elman.training.scores import baseline_scores, calibrate, score
 

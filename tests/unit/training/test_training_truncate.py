@@ -22,9 +22,9 @@ from elman.core.ragged import Ragged
 from elman.core.state import detach
 from elman.data.batch import Batches, ExampleSet, StreamSet
 from elman.data.truncate import TruncatedSet, in_batches
+from elman.model.config import ModelConfig, NetConfig
 from elman.model.kinds.label import LabelOut
 from elman.model.kinds.series import SeriesIn
-from elman.model.config import ModelConfig, NetConfig
 from elman.model.network import SequenceModel
 from elman.model.shapes import windows
 from elman.training.checkpoint import Checkpoints, Every, Keeper

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from elman.data.batch import WindowSet
+from elman.model.config import ModelConfig, NetConfig
 from elman.model.kinds.number import LEVELS, NumberOut
 from elman.model.kinds.series import SeriesIn
-from elman.model.config import ModelConfig, NetConfig
 from elman.model.network import SequenceModel
 from elman.training.warm import _PENALTIES, _error, _ridge, _windows, warm_start
 

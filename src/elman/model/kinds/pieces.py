@@ -94,6 +94,6 @@ def _library(name: str) -> Any:
         import tokenizers
     except ImportError as error:
         raise InputError(
-            "text.bpe: pieces of words need the package tokenizers; pip install 'elman[text]', or take text or text.char"
+            "text.bpe: pieces of words need tokenizers; pip install 'elman[text]', or take text or text.char"
         ) from error
     return getattr(tokenizers, name)
