@@ -175,7 +175,7 @@ def test_what_each_model_is_for_is_told(make: Make) -> None:
     assert shape_of("text", "text") == "many-to-many, of another length"
     assert shape_of("series", "future") == "many-to-many, a stretch ahead"
     rows = make("series-label").batch().ragged
-    with pytest.raises(InputError, match="at every step, not once"):
+    with pytest.raises(InputError, match="at every step, not one answer"):
         make("series-next").model().answer(rows)
     with pytest.raises(InputError, match="predicts no label"):
         chances(make("series-number").model(), rows)
