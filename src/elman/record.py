@@ -51,7 +51,7 @@ def write_record(run: Run, made: Made, found: Mistakes, sha256: str) -> None:
         "valid_loss": history.best.valid_loss,
         "weights": sum(weight.numel() for weight in run.model.parameters()),
         "history": {name: value for name, value in vars(history).items() if name != "epochs"},
-        "by_length": {"error": found.unit, "ranges": [asdict(one) for one in found.by_length]},
+        "by_length": {"error": found.unit, "of": found.reads, "ranges": [asdict(one) for one in found.by_length]},
         "plan": [] if made.plan is None else [_planned(entry) for entry in made.plan.entries],
         "notes": run.notes,
         "settings": chosen,

@@ -43,6 +43,7 @@ class _Range(BaseModel):
 
 class _Lengths(BaseModel):
     error: str = ""
+    of: str = "steps"
     ranges: list[_Range] = []
 
 

@@ -17,6 +17,7 @@ import torch
 from elman import pictures
 from elman.data.batch import WindowSet
 from elman.data.fingerprint import fingerprint
+from elman.data.pairs import PairSet
 from elman.data.prepare import Prepared
 from elman.model import baselines
 from elman.model.answers import quantiles
@@ -24,8 +25,10 @@ from elman.model.kinds.label import LabelOut
 from elman.model.kinds.number import LEVELS, NumberOut
 from elman.record import read_record
 from elman.training.finder import RateTest
+from elman.training.measures import OF_HUNDRED
 from elman.training.mistakes import Mistakes
 from elman.training.settings import Job
+from elman.training.shown import Glance, Wrote, examples, glances
 
 if TYPE_CHECKING:
     from elman.run import Run
@@ -89,7 +92,7 @@ def toml(job: Job) -> str:
 
 def draw(run: Run, data: Prepared, found: Mistakes) -> None:
     """Write the pictures of a run into its folder; one that cannot be drawn is left out, with a note."""
-    for name, make in chain(_pictures(run, data), _lengths(found)):
+    for name, make in chain(_pictures(run, data), _written(run, data), _lengths(found)):
         try:
             (run.path / name).write_text(make(), encoding="utf-8")
         except (ValueError, ArithmeticError, LookupError, OSError) as error:
@@ -129,13 +132,47 @@ def _pictures(run: Run, data: Prepared) -> Iterator[tuple[str, Callable[[], str]
         )
 
 
+def _written(run: Run, data: Prepared) -> Iterator[tuple[str, Callable[[], str]]]:
+    """Of a model that writes: where it looks, and some of its texts beside those of the data."""
+    judged = data.valid if data.test is None else data.test
+    if isinstance(judged, PairSet):
+        looks = glances(run.model, judged)
+        if looks:
+            yield "attention.svg", partial(_attention, looks, "test" if data.test is not None else "validation")
+        yield "written.html", partial(_side_by_side, run, examples(run.model, judged), len(judged))
+
+
+def _attention(looks: list[Glance], part: str) -> str:
+    return pictures.attention(
+        [pictures.Look(one.read, one.written, one.weights, f"example {one.caption}") for one in looks],
+        title="Where the decoder looked",
+        subtitle=f"{len(looks)} of the {part} part: down what was written, across what was read",
+    )
+
+
+def _side_by_side(run: Run, made: list[Wrote], count: int) -> str:
+    of_labels = run.model.config.source == "label"
+    rows = [pictures.Told(one.name, one.read, one.true, one.written) for one in made]
+    source, column = ", ".join(run.model.config.input.columns[:3]), ", ".join(run.model.config.output.columns)
+    scores = {} if run.scores is None else run.scores.values
+    said = [f"{name} {scores[name]:.1f}" for name in OF_HUNDRED if name in scores]
+    return pictures.side_by_side(
+        rows,
+        (source, f"{column}: in the data", f"{column}: written"),
+        title=f"What {run.path.name} writes",
+        subtitle=", ".join([f"{len(rows)} labels" if of_labels else f"{len(rows)} of {count:,} examples", *said])
+        + (", the five likeliest texts of each" if of_labels else ", by a beam of 5"),
+        compared=not of_labels,
+    )
+
+
 def _lengths(found: Mistakes) -> Iterator[tuple[str, Callable[[], str]]]:
     """The error over the length of what is read, where lengths differ."""
     if found.by_length:
         names = [
-            f"{one.first} to {one.last} steps ({one.count:,})"
+            f"{one.first} to {one.last} {found.reads} ({one.count:,})"
             if one.first < one.last
-            else f"{one.first} steps ({one.count:,})"
+            else f"{one.first} {found.reads} ({one.count:,})"
             for one in found.by_length
         ]
         errors = [one.error for one in found.by_length]

@@ -19,6 +19,8 @@ _KEPT = {
     "forecast.svg": "the last forecast and what came",
     "horizon.svg": "errors by step ahead",
     "lengths.svg": "errors by length",
+    "attention.svg": "where the decoder looked while it wrote",
+    "written.html": "texts that it wrote, beside those in the data",
     "rates.svg": "how the learning rate was found",
     WORST: "the examples it got most wrong",
     HISTORY: "all epochs",

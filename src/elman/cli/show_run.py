@@ -115,7 +115,7 @@ def _lengths(found: dict[str, Any]) -> None:
     show.out.print(f"\nby length: {found['error']}")
     for one in ranges:
         span = f"{one['first']} to {one['last']}" if one["first"] < one["last"] else f"{one['first']}"
-        show.out.print(f"  {span:>13} steps  {one['error']:.4f}  ({one['count']:,})")
+        show.out.print(f"  {span:>13} {found.get('of', 'steps')}  {one['error']:.4f}  ({one['count']:,})")
 
 
 def _worst(path: Path) -> None:

@@ -2,13 +2,18 @@
 
 from elman.pictures.bars import errors_by
 from elman.pictures.dots import scores_by_seed
+from elman.pictures.heat import Look, attention
 from elman.pictures.lines import forecast, learning_curves
 from elman.pictures.matrix import confusion
+from elman.pictures.sides import Told, side_by_side
 from elman.pictures.terminal import bar, chart, sparkline
 from elman.pictures.trials import trials
 from elman.pictures.unfold import unfolded
 
 __all__ = [
+    "Look",
+    "Told",
+    "attention",
     "bar",
     "chart",
     "confusion",
@@ -16,6 +21,7 @@ __all__ = [
     "forecast",
     "learning_curves",
     "scores_by_seed",
+    "side_by_side",
     "sparkline",
     "trials",
     "unfolded",

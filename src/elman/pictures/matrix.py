@@ -15,12 +15,12 @@ from elman.pictures.text import clean, shorten_middle, text_width
 
 _MOST = 100
 _MOST_TIPS = 40
-_EMPTY = "#f3f5f7"
+EMPTY = "#f3f5f7"
 # Light to dark in one hue; a cell with a single case is already told from an empty one.
 _STOPS = ((0xDD, 0xEC, 0xF6), (0x8C, 0xC1, 0xE0), (0x1F, 0x7F, 0xBB), (0x05, 0x3F, 0x6B))
 
 
-def _color(share: float) -> str:
+def heat_color(share: float) -> str:
     """Return the colour of a cell that holds `share`, above 0 and up to 1, of its row."""
     at = min(max(share, 0.0), 1.0) * (len(_STOPS) - 1)
     low = min(int(at), len(_STOPS) - 2)
@@ -112,7 +112,7 @@ def _draw_cells(canvas: Canvas, table: Floats, names: list[str], place: _Layout,
     sums = table.sum(axis=1)
     many = len(names) > _MOST_TIPS
     if many:
-        canvas.rect(place.left, top, place.size - gap, place.size - gap, _EMPTY)
+        canvas.rect(place.left, top, place.size - gap, place.size - gap, EMPTY)
     for i, row in enumerate(table.tolist()):
         for j, count in enumerate(row):
             if many and count == 0:
@@ -121,7 +121,7 @@ def _draw_cells(canvas: Canvas, table: Floats, names: list[str], place: _Layout,
             share = count / sums[i] if sums[i] else 0.0
             tip = f"{names[i]}, predicted {names[j]}: {_write(count)} of {_write(float(sums[i]))}"
             canvas.rect(
-                x, y, size, size, _color(share) if count else _EMPTY, radius=2 if place.cell > 24 else 0,
+                x, y, size, size, heat_color(share) if count else EMPTY, radius=2 if place.cell > 24 else 0,
                 tip=tip if count and not many else "",
             )  # fmt: skip
             if place.count < 7 or (count == 0 and len(names) > 12):
@@ -161,7 +161,7 @@ def _draw_scale(canvas: Canvas, place: _Layout, y: float) -> None:
     """Draw the key of the colours, in steps of five per cent."""
     x = min(place.left + 26, place.width - SIDE - 250)
     canvas.text(x - 6, y + 9, "0%", size=11, color=SOFT, anchor="end")
-    canvas.rect(x, y, 7, 10, _EMPTY)
+    canvas.rect(x, y, 7, 10, EMPTY)
     for i in range(20):
-        canvas.rect(x + 7 * (i + 1), y, 7, 10, _color((i + 1) / 20))
+        canvas.rect(x + 7 * (i + 1), y, 7, 10, heat_color((i + 1) / 20))
     canvas.text(x + 7 * 21 + 6, y + 9, "100% of the row", size=11, color=SOFT)

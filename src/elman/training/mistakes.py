@@ -41,7 +41,7 @@ class Length:
     """The mean error of the examples of some lengths.
 
     Attributes:
-        first, last: the shortest and the longest of them, in steps.
+        first, last: the shortest and the longest of them; see :attr:`Mistakes.reads`.
         count: how many there are.
         error: their mean error; see :attr:`Mistakes.unit`.
     """
@@ -62,12 +62,13 @@ class Mistakes:
             is the worst step, and truth and answer are its own; of forecasts, ``step`` is the number of rows before
             it, and windows that overlap a worse one are left out.
         by_length: the error over the length of what is read; empty where all is of one length.
-        unit: what the error is, in words.
+        unit: what the error is, in words. reads: what lengths count, in the plural.
     """
 
     worst: list[dict[str, Any]] = field(default_factory=list)
     by_length: list[Length] = field(default_factory=list)
     unit: str = ""
+    reads: str = "steps"
 
     def jsonl(self) -> str:
         """The worst examples, a line each."""
@@ -106,7 +107,8 @@ def mistakes(model: SequenceModel, data: Batches, batch: int, device: str) -> Mi
     if isinstance(data, PairSet):
         _answered(model, data, found, chosen[:_KEPT])
     worst = [_line(model, data, k, found[k]) for k in chosen[:_KEPT]]
-    made = Mistakes(worst, unit=_unit(model))
+    kind = model.config.input
+    made = Mistakes(worst, unit=_unit(model), reads=kind.unit if isinstance(kind, TextIn) else "steps")
     if isinstance(data, ExampleSet):
         made.by_length = _by_length([len(one) for one in data.inputs], np.array([one.error for one in found]))
     return made

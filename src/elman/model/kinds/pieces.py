@@ -14,7 +14,7 @@ from elman.core.errors import InputError, ModelFileError
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["Cutter", "learn"]
+__all__ = ["Cutter", "learn", "readable"]
 
 _SPECIAL = 2
 """Tokens before the pieces: the unknown one and the end."""
@@ -80,6 +80,26 @@ class Cutter:
     def text(self, numbers: Sequence[int]) -> str:
         """The text of pieces; bytes that are no UTF-8 become the replacement character."""
         return str(self._tokenizer.decode([n - _SPECIAL for n in numbers]))
+
+
+def readable(piece: str) -> str:
+    """A piece as people read it, with the space before it; bytes that are no whole character as ``<E2 82>``."""
+    data = bytes(_BYTES[char] for char in piece)
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        space = " " if data[0] == 32 else ""
+        return f"{space}<{data[len(space) :].hex(' ').upper()}>"
+
+
+def _bytes() -> dict[str, int]:
+    """The byte that each letter of a piece stands for: itself where it can be seen, else one from 256 on (GPT-2)."""
+    seen = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    hidden = [byte for byte in range(256) if byte not in seen]
+    return {chr(byte): byte for byte in seen} | {chr(256 + n): byte for n, byte in enumerate(hidden)}
+
+
+_BYTES = _bytes()
 
 
 def _cutting(model: Any) -> Tokenizer:

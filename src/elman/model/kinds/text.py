@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
@@ -106,6 +107,13 @@ class TextIn(Schema):
         tokens = ["\N{REPLACEMENT CHARACTER}" if token == UNKNOWN else token for token in tokens]
         return ("" if self.variant == "char" else " ").join(tokens)
 
+    def shown(self, numbers: Sequence[int]) -> list[str]:
+        """Each token by itself, for pictures: what cannot be seen has a sign; a piece that begins a word a space."""
+        names = [self.vocabulary[n] for n in numbers]
+        if self.variant == "bpe":
+            names = [name if n < 2 else pieces.readable(name) for n, name in zip(numbers, names, strict=True)]
+        return [_visible(name) for name in names]
+
     @cached_property
     def _index(self) -> dict[str, int]:
         return {token: n for n, token in enumerate(self.vocabulary)}
@@ -188,6 +196,17 @@ class TiedHead(TokenHead):
     def raw(self, features: Tensor) -> Tensor:
         table: nn.Embedding = self.__dict__["_table"]
         return nn.functional.linear(features, table.weight, self.bias)
+
+
+def _visible(token: str) -> str:
+    """A token with signs in place of what cannot be seen: spaces alone, ends of lines, marks without their letter."""
+    token = token.replace("\n", "⏎").replace("\t", "⇥")
+    if token.isspace():
+        return "␣" * len(token)
+    head, rest = (" ", token[1:]) if token[0] == " " else ("", token)
+    if unicodedata.combining(rest[0]):
+        rest = "◌" + rest
+    return head + "".join(f"<{ord(char):02X}>" if unicodedata.category(char) == "Cc" else char for char in rest)
 
 
 def _whole(text: str | Sequence[str]) -> str:
