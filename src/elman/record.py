@@ -75,7 +75,7 @@ def _planned(entry: Any) -> dict[str, Any]:
 def _details(scores: Scores | None) -> dict[str, Any]:
     if scores is None:
         return {}
-    made: dict[str, Any] = {"count": scores.count}
+    made: dict[str, Any] = {"count": scores.count, **({"how": scores.how} if scores.how else {})}
     for name, value in (("confusion", scores.confusion), ("by_step", scores.by_step)):
         if value is not None:
             made[name] = value.tolist()
@@ -119,7 +119,8 @@ def known(path: Path) -> dict[str, Any]:
 
 def _scores(values: dict[str, float], more: dict[str, Any], scored: dict[str, Any]) -> Scores:
     confusion, by_step = (np.array(more[name]) if name in more else None for name in ("confusion", "by_step"))
-    return Scores(dict(values), int(more.get("count", scored.get("count", 0))), confusion, by_step)
+    count, how = int(more.get("count", scored.get("count", 0))), str(more.get("how", ""))
+    return Scores(dict(values), count, confusion, by_step, how=how)
 
 
 def _history(path: Path, more: dict[str, Any]) -> History:

@@ -11,6 +11,7 @@ __all__ = ["Recorded"]
 
 class _Detail(BaseModel):
     count: int | None = None
+    how: str | None = None
     confusion: list[list[int]] | None = None
     by_step: list[float] | None = None
 

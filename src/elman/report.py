@@ -23,9 +23,10 @@ from elman.model import baselines
 from elman.model.answers import quantiles
 from elman.model.kinds.label import LabelOut
 from elman.model.kinds.number import LEVELS, NumberOut
+from elman.model.write import parts_of
 from elman.record import read_record
 from elman.training.finder import RateTest
-from elman.training.measures import OF_HUNDRED
+from elman.training.measures import OF_HUNDRED, digits
 from elman.training.mistakes import Mistakes
 from elman.training.settings import Job
 from elman.training.shown import Glance, Wrote, examples, glances
@@ -72,7 +73,7 @@ def trained_on(folder: Path, file: str | Path) -> str:
         record = read_record(folder)
     if record is None or record["data_sha256"] != fingerprint(file):
         return ""
-    own = ", ".join(f"{name} {value:.4f}" for name, value in list(record["scores"].items())[:1])
+    own = ", ".join(f"{name} {digits(name, value)}" for name, value in list(record["scores"].items())[:1])
     part = {"test": "test", "valid": "validation"}[record["scored"]["on"]]
     return (
         f"{Path(file).name} is the file that this run was trained on, so this score flatters; the run reached {own} on "
@@ -153,7 +154,7 @@ def _attention(looks: list[Glance], part: str) -> str:
 def _side_by_side(run: Run, made: list[Wrote], count: int) -> str:
     of_labels = run.model.config.source == "label"
     rows = [pictures.Told(one.name, one.read, one.true, one.written) for one in made]
-    source, column = ", ".join(run.model.config.input.columns[:3]), ", ".join(run.model.config.output.columns)
+    source, column = ", ".join(run.model.config.input.columns[:3]), parts_of(run.model)[2].column
     scores = {} if run.scores is None else run.scores.values
     said = [f"{name} {scores[name]:.1f}" for name in OF_HUNDRED if name in scores]
     return pictures.side_by_side(

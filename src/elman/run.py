@@ -20,6 +20,7 @@ from elman.model.decode import continue_text
 from elman.model.file import load_model, save_model
 from elman.model.folder import write_file
 from elman.model.network import Cells, SequenceModel
+from elman.model.write import Search
 from elman.online import Online
 from elman.training import place
 from elman.training.again import end_early, job_again, restore
@@ -82,13 +83,21 @@ class Run:
     history: History = field(default_factory=History)
     notes: list[str] = field(default_factory=list)
 
-    def predict(self, data: str | Path | list[Any], *, id: str | None = None, time: str | None = None) -> pl.DataFrame:
+    def predict(
+        self,
+        data: str | Path | list[Any],
+        *,
+        id: str | None = None,
+        time: str | None = None,
+        search: Search | None = None,
+    ) -> pl.DataFrame:
         """Predict a file, or a list of sequences (texts, arrays ``[T, C]``, or dictionaries of columns).
 
         Args:
             data: the file's name, or the sequences.
             id: column that says which rows of the file form one sequence; None takes that of the training.
             time: column of each row's time; None takes that of the training.
+            search: how texts are written, see :class:`elman.model.write.Search`; None takes a beam of 5.
 
         Returns:
             A polars frame: for a label ``id``, ``label`` and a probability a class; for several ``labels`` (with
@@ -99,18 +108,21 @@ class Run:
         Warns:
             UserWarning: words or characters that training never saw, counted.
         """
-        found = predict(self.model, self._examples(data, id, time))
+        found = predict(self.model, self._examples(data, id, time), search)
         for note in found.notes:
             warnings.warn(note, stacklevel=2)
         return found.frame
 
-    def evaluate(self, file: str | Path, *, id: str | None = None, time: str | None = None) -> Scores:
+    def evaluate(
+        self, file: str | Path, *, id: str | None = None, time: str | None = None, search: Search | None = None
+    ) -> Scores:
         """Score the model on all examples of a file that holds the target too; see :meth:`predict`.
 
         Warns:
             UserWarning: it is the file that the run was trained on; words, characters or labels are new.
         """
-        scores, notes = evaluate(self.model, read_for(self.model, str(file), need_target=True, id=id, time=time))
+        read = read_for(self.model, str(file), need_target=True, id=id, time=time)
+        scores, notes = evaluate(self.model, read, search)
         for note in (*notes, report.trained_on(self.path, file)):
             if note:
                 warnings.warn(note, stacklevel=2)

@@ -11,6 +11,7 @@ from rich.table import Table
 from elman.cli import show, studies
 from elman.cli.options import DATA, LESS, LOOP, NET, SAVE, SIDES, with_options
 from elman.model.config import CELLS
+from elman.training.measures import digits
 
 if TYPE_CHECKING:
     from elman.study.compare import Comparison
@@ -43,7 +44,7 @@ _LOOP = {name: option for name, option in LOOP.items() if name != "budget"}
 def compare(
     given: dict[str, Any],
     file: Annotated[list[str] | None, typer.Argument(help="The data; several plain texts are aligned.")] = None,
-    cells: str | None = typer.Option(None, help=f"Nets, with commas ({','.join(CELLS)})."),
+    cells: str | None = typer.Option(None, help=f"Nets, with commas ({','.join(CELLS)}; the last writes no text)."),
     seeds: int | None = typer.Option(None, help="Trainings a net (3)."),
     budget: str | None = typer.Option(None, help="Time for all trainings together: 90s, 10m, 1h."),
     out: str | None = typer.Option(None, help="Folder to make, or to go on in (runs/NAME-compare)."),
@@ -58,7 +59,11 @@ def compare(
         asked, path = study.again(Path(resume), "compare"), Path(resume)
     else:
         settings = studies.asked_for(file, given, "compare")
-        names = [name.strip() for name in cells.split(",") if name.strip()] if cells is not None else CELLS
+        names = (
+            [name.strip() for name in cells.split(",") if name.strip()]
+            if cells is not None
+            else study.nets_for(settings["target"])
+        )
         asked = study.comparison_asked(settings, cells=names, seeds=3 if seeds is None else seeds, budget=budget)
         path = study.folder_of(asked, out)
     show.err.print(f"{Path(asked.job.file).name}: {asked.job.source} -> {asked.job.target}; writes to {path}")
@@ -97,5 +102,11 @@ def _table(found: Comparison) -> Table:
         cells = (str(spread), f"{runs[0].weights:,}", f"{epochs:.0f}", f"{seconds:.1f}")
         table.add_row(name, *cells, style="" if k else "bold")
     for name, value in sorted(found.baselines.items(), key=lambda one: one[1], reverse=found.more_is_better):
-        table.add_row(name, f"{value:.4f}" + (" " * 9 if found.seeds > 1 else ""), "", "", "")
+        table.add_row(
+            name,
+            digits(found.metric, value) + (" " * (3 + len(digits(found.metric, 1.0))) if found.seeds > 1 else ""),
+            "",
+            "",
+            "",
+        )
     return table

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from elman.cli import show
+from elman.cli.writing import BEAM, BEST, PENALTY, search_of
 from elman.core.errors import InputError
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from elman.model.write import Search
 
 __all__ = ["register"]
 
@@ -46,9 +46,9 @@ def predict(
     out: str | None = typer.Option(None, help="Write the table here (.csv, .jsonl or .parquet)."),
     id: str | None = typer.Option(None, help="Column: rows of one value form one sequence (as in training)."),
     time: str | None = typer.Option(None, help="Column: time of a row (as in training)."),
-    beam: int | None = typer.Option(None, help="Texts: beginnings kept at every step; 1 is greedy (5)."),
-    n_best: int | None = typer.Option(None, help="Texts: so many of each, the best first (1)."),
-    length_penalty: float | None = typer.Option(None, help="Texts: 0 favours short ones, 1 compares means (1)."),
+    beam: int | None = BEAM,
+    n_best: int | None = BEST,
+    length_penalty: float | None = PENALTY,
     device: str = typer.Option("cpu", help="cpu or cuda."),
 ) -> None:
     from elman.data.keep import keep as beside
@@ -56,6 +56,7 @@ def predict(
     from elman.training.make import check_device
     from elman.training.predict import predict, read_for
 
+    search = search_of(beam, n_best, length_penalty)
     if out is not None:
         _check_out(Path(out))
     where = check_device(device)
@@ -63,7 +64,6 @@ def predict(
     found.model.to(where)
     data = "+".join(file)
     examples = read_for(found.model, data, need_target=False, id=id, time=time)
-    search = _search(beam, n_best, length_penalty)
     if search is None and found.model.decoder is None:
         made = predict(found.model, examples)
     else:
@@ -81,20 +81,6 @@ def predict(
         show.err.print("all rows: add --out predicted.csv")
     else:
         sys.stdout.write(made.written().write_csv())
-
-
-def _search(beam: int | None, best: int | None, length_penalty: float | None) -> Search | None:
-    """How texts are searched for, if anything was said of it."""
-    from elman.model.write import Search
-
-    if beam is None and best is None and length_penalty is None:
-        return None
-    usual = Search()
-    return Search(
-        beam=max(usual.beam, best or 1) if beam is None else beam,
-        best=usual.best if best is None else best,
-        length_penalty=usual.length_penalty if length_penalty is None else length_penalty,
-    )
 
 
 def _check_out(path: Path) -> None:

@@ -18,12 +18,11 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from elman.model.grammar import parse_target
 from elman.model.kinds.text import TokenOut
 from elman.model.kinds.written import TextOut
 from elman.model.network import SequenceModel
 from elman.training.loop import Epoch, Step
-from elman.training.measures import Scores, metrics_of
+from elman.training.measures import Scores, digits
 from elman.training.settings import Job
 from elman.training.verdict import verdict
 
@@ -100,9 +99,10 @@ def _program() -> list[str]:
     return [str(near) if near.parent.name else f".{os.sep}{near}"]
 
 
-def unit_of(model: SequenceModel) -> str:
-    """What the headline metric of a model is measured in, in words."""
-    metric = model.config.metric or metrics_of(model.config.output, parse_target(model.config.target).kind)[0]
+def unit_of(model: SequenceModel, metric: str) -> str:
+    """What a metric of a model is measured in, in words."""
+    if metric == "exact" and isinstance(model.config.output, TextOut):
+        return "share written just as it stands in the data"
     if metric == "nats":
         return (
             "cross-entropy of a token"
@@ -131,6 +131,7 @@ _COLUMNS = {"coverage": "in 80 %"}
 
 _EXPLAINED = {
     "coverage": "in 80 %: the share of what came that lay inside the 80 % interval; 0.8 is right",
+    "chrf": "chrf: F-score of runs of 1 to 6 characters, 0 to 100",
     "nats": "nats: the mean of -log p of what came",
     "macro_f1": "macro f1: the mean over classes of 2 precision recall / (precision + recall)",
     "top3": "top3: the share whose truth is among the three likeliest",
@@ -143,6 +144,8 @@ def explain(scores: Scores) -> None:
     for name, words in _EXPLAINED.items():
         if name in scores.values:
             out.print(words)
+    if scores.how:
+        out.print(wrap(scores.how, "", "  "))
 
 
 def score_lines(run: Run, count: str) -> None:
@@ -150,7 +153,8 @@ def score_lines(run: Run, count: str) -> None:
     if run.scores is None:
         return
     label = f"elman {run.model.config.net.cell}"
-    out.print(wrap(f"{next(iter(run.scores.values))} is the {unit_of(run.model)}; {count}"))
+    metric = next(iter(run.scores.values))
+    out.print(wrap(f"{metric} is the {unit_of(run.model, metric)}; {count}"))
     out.print(score_table({label: run.scores, **run.baselines}, label))
     explain(run.scores)
 
@@ -163,13 +167,9 @@ def score_table(rows: dict[str, Scores], first: str) -> Table:
     for name in names:
         table.add_column(_COLUMNS.get(name, name.replace("_", " ")), justify="right")
     for label, scores in rows.items():
-        cells = [_number(scores.values.get(name)) for name in names]
+        cells = [digits(name, scores.values[name]) if name in scores.values else "" for name in names]
         table.add_row(label, *cells, style="bold" if label == first else "")
     return table
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}" if abs(value) >= 1e4 else f"{value:.4f}"
 
 
 @contextmanager

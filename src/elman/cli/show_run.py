@@ -65,6 +65,7 @@ def _settings(path: Path) -> dict[str, Any]:
 def _list() -> None:
     """The runs under runs/, or how to make one."""
     from elman.record import read_record
+    from elman.training.measures import digits
     from elman.training.place import SETTINGS, study_of
 
     folders = sorted(path.parent for path in Path("runs").glob(f"*/{SETTINGS}"))
@@ -78,7 +79,7 @@ def _list() -> None:
         if record is None:
             show.out.print(f"{path}  broken off; go on: {show.command('elman', 'train', '--resume', path)}")
             continue
-        score = next((f"{name} {value:.4f}" for name, value in record["scores"].items()), "")
+        score = next((f"{name} {digits(name, value)}" for name, value in record["scores"].items()), "")
         job = record.get("settings", {})
         show.out.print(f"{path}  {record.get('date', '')}  {job.get('source')} -> {job.get('target')}  {score}")
     for path in studies:

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from elman.cli import show
 from elman.core.errors import InputError
 from elman.training.history import Step
+from elman.training.measures import digits
 
 if TYPE_CHECKING:
     from elman.study.training import Begun, Ended, Event
@@ -81,7 +82,7 @@ def _line(event: Ended) -> str:
         return show.wrap(f"{head}failed: {one.trouble}", rest=" " * 8)
     metric, value = next(iter(one.scores.items()))
     kept = "  kept" if event.kept else ""
-    return f"{head}{metric} {value:.4f}  epoch {one.best_epoch} of {one.epochs}  {one.seconds:6.1f} s{kept}"
+    return f"{head}{metric} {digits(metric, value)}  epoch {one.best_epoch} of {one.epochs}  {one.seconds:6.1f} s{kept}"
 
 
 def asked_for(file: list[str] | None, given: dict[str, Any], verb: str) -> dict[str, Any]:

@@ -105,9 +105,9 @@ def _cut(text: str) -> str:
 def _marked(true: str, written: str) -> tuple[str, str]:
     """Both texts with what the other has not marked."""
     spaced = any(char.isspace() for char in true.strip() + written.strip())
-    sides = [_WORD.findall(text) if spaced else _letters(text) for text in (true, written)]
+    sides: list[list[str]] = [_WORD.findall(text) if spaced else _letters(text) for text in (true, written)]
     there, made = [], []
-    for kind, a, b, c, d in difflib.SequenceMatcher(None, *sides, autojunk=False).get_opcodes():
+    for kind, a, b, c, d in difflib.SequenceMatcher(None, sides[0], sides[1], autojunk=False).get_opcodes():
         there.append(_mark("del" if kind != "equal" else "", sides[0][a:b]))
         made.append(_mark("ins" if kind != "equal" else "", sides[1][c:d]))
     return "".join(there) or _plain(true), "".join(made) or _plain(written)

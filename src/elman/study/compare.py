@@ -14,6 +14,7 @@ from elman import pictures
 from elman.core.errors import InputError, nearest
 from elman.model.config import CELLS
 from elman.model.folder import write_file
+from elman.model.grammar import parse_target
 from elman.study.place import Asked, again, folder_of, in_python, opened
 from elman.study.spread import Spread
 from elman.study.training import Begun, Ended, Listener, Outcome, StudyInterrupted, Told, refuse_other_counts, trained
@@ -33,6 +34,7 @@ __all__ = [
     "compare_asked",
     "comparison_asked",
     "folder_of",
+    "nets_for",
 ]
 
 RESULT, PICTURE = "compare.json", "compare.svg"
@@ -82,7 +84,7 @@ class Comparison:
         A mean over fewer seeds is not set against one over all, here as in the verdict.
         """
         nets = self.nets
-        spreads = {cell: Spread(tuple(values.values())) for cell, values in nets.items()}
+        spreads = {cell: Spread(tuple(values.values()), self.metric) for cell, values in nets.items()}
         sign = -1 if self.more_is_better else 1
         return dict(sorted(spreads.items(), key=lambda one: (-len(nets[one[0]]), sign * one[1].mean)))
 
@@ -120,7 +122,7 @@ def compare(
     source: str,
     target: str,
     *,
-    cells: Sequence[str] = CELLS,
+    cells: Sequence[str] | None = None,
     seeds: int = 3,
     budget: str | None = None,
     out: str | Path | None = None,
@@ -135,7 +137,8 @@ def compare(
 
     Args:
         file: the data. source: what to read. target: what to predict; see :func:`elman.train`.
-        cells: the nets: some of ``gru``, ``lstm``, ``rnn``, ``feedforward``.
+        cells: the nets: some of ``gru``, ``lstm``, ``rnn``, ``feedforward``; None takes all that can do the task: a
+            feed-forward net writes no text.
         seeds: trainings a net; their seeds are ``seed``, ``seed + 1``, ...
         budget: time for all trainings together, such as ``"10m"``; each may take an equal share, and what one leaves
             goes to no other.
@@ -150,8 +153,13 @@ def compare(
     """
     given = {"file": str(file), "source": source, "target": target, **settings}
     with in_python():
-        asked = comparison_asked(given, cells=cells, seeds=seeds, budget=budget)
+        asked = comparison_asked(given, cells=nets_for(target) if cells is None else cells, seeds=seeds, budget=budget)
         return compare_asked(asked, out, listener)
+
+
+def nets_for(target: str) -> Sequence[str]:
+    """The nets that can do a task."""
+    return [name for name in CELLS if name != "feedforward" or parse_target(target).kind != "text"]
 
 
 def compare_again(path: str | Path, listener: Listener | None = None) -> Comparison:

@@ -7,6 +7,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from elman.training.measures import digits
+
 __all__ = ["Paired", "Spread"]
 
 _T95 = (
@@ -18,9 +20,10 @@ _T95 = (
 
 @dataclass(frozen=True)
 class Spread:
-    """The values of one model over seeds."""
+    """The values of one model over seeds; ``metric``: what they are, for the digits that are told."""
 
     values: tuple[float, ...]
+    metric: str = ""
 
     @property
     def mean(self) -> float:
@@ -32,7 +35,9 @@ class Spread:
         return statistics.stdev(self.values) if len(self.values) > 1 else math.nan
 
     def __str__(self) -> str:
-        return f"{self.mean:.4f}" + (f" ± {self.deviation:.4f}" if len(self.values) > 1 else "")
+        return digits(self.metric, self.mean) + (
+            f" ± {digits(self.metric, self.deviation)}" if len(self.values) > 1 else ""
+        )
 
 
 @dataclass(frozen=True)

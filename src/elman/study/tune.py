@@ -24,7 +24,7 @@ from elman.study.training import Begun, Ended, Event, Outcome, StudyInterrupted,
 from elman.study.verdict import SHARES
 from elman.training.interrupt import Interrupted
 from elman.training.make import data_of
-from elman.training.measures import METRICS
+from elman.training.measures import METRICS, digits
 from elman.training.settings import Job, job_from, seconds_in
 
 __all__ = ["Tuning", "again", "folder_of", "tune", "tune_again", "tune_asked", "tuning_asked"]
@@ -68,7 +68,7 @@ class Tuning:
 
     def spread(self, which: str) -> Spread:
         """The headline score of ``defaults`` or ``best`` over seeds; where the defaults are best, both are theirs."""
-        return Spread(tuple(one.scores[self.metric] for one in self.of(which) if one.scores))
+        return Spread(tuple(one.scores[self.metric] for one in self.of(which) if one.scores), self.metric)
 
     def of(self, which: str) -> list[Outcome]:
         """The trainings of ``defaults`` or ``best``."""
@@ -264,7 +264,8 @@ def _verdict(made: Tuning) -> list[str]:
     if not lead.differences:
         return ["The trainings of the check failed, so nothing can be said; see check/ in the folder."]
     sides = f"{made.metric} {made.spread('best')} against {made.spread('defaults')}"
-    gain = f"{abs(lead.mean):.4f} ± {lead.half:.4f}" if math.isfinite(lead.half) else f"{abs(lead.mean):.4f}"
+    gain = digits(made.metric, abs(lead.mean))
+    gain += f" ± {digits(made.metric, lead.half)}" if math.isfinite(lead.half) else ""
     seeds = f"better in {lead.ahead} of {len(lead.differences)} seeds"
     if lead.shown > 0:
         first = f"Tuned beats the defaults on the {on} part: {sides}, by {gain} ({seeds})."

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 
 from elman.study.spread import Paired, Spread
+from elman.training.measures import OF_HUNDRED, digits
 
 __all__ = ["SHARES", "verdict"]
 
@@ -33,11 +34,11 @@ def verdict(
     if not nets:
         return ["No training came to its end, so there is nothing to compare."]
     best, level, behind, step = _ranked(nets, metric, more_is_better, count)
-    said = [f"{best} scores best: {metric} {Spread(tuple(nets[best].values()))}."]
+    said = [f"{best} scores best: {metric} {Spread(tuple(nets[best].values()), metric)}."]
     if behind:
-        said.append(f"Ahead of {', '.join(f'{name} by {_by(pair)}' for name, pair in behind.items())}.")
+        said.append(f"Ahead of {', '.join(f'{name} by {_by(pair, metric)}' for name, pair in behind.items())}.")
     if level:
-        said.append(_level(best, level, nets, seconds))
+        said.append(_level(best, level, nets, seconds, metric))
     said += _beside(nets, baselines, metric, more_is_better, step)
     said += _limits(nets, metric, best, count)
     return said
@@ -64,18 +65,22 @@ def _ranked(
     return best, level, behind, step
 
 
-def _by(pair: Paired) -> str:
+def _by(pair: Paired, metric: str) -> str:
     # Nothing is behind by -0.0000.
-    mean = round(pair.mean, 4) + 0.0
-    return f"{mean:.4f} ± {pair.half:.4f} (in {pair.ahead} of {len(pair.differences)} seeds)"
+    mean = round(pair.mean, 1 if metric in OF_HUNDRED else 4) + 0.0
+    return f"{digits(metric, mean)} ± {digits(metric, pair.half)} (in {pair.ahead} of {len(pair.differences)} seeds)"
 
 
 def _level(
-    best: str, level: Mapping[str, Paired], nets: Mapping[str, Mapping[int, float]], seconds: Mapping[str, float]
+    best: str,
+    level: Mapping[str, Paired],
+    nets: Mapping[str, Mapping[int, float]],
+    seconds: Mapping[str, float],
+    metric: str,
 ) -> str:
     if max(len(pair.differences) for pair in level.values()) < 2:
         return "A single seed shows no spread, so it cannot be said whether the differences are more than chance."
-    told = ", ".join(f"{name} by {_by(pair)}" for name, pair in level.items())
+    told = ", ".join(f"{name} by {_by(pair, metric)}" for name, pair in level.items())
     fastest = min((best, *level), key=lambda name: seconds[name])
     cheap = (
         f" {fastest} is the fastest of these ({seconds[fastest]:.3g} s a training; {best} {seconds[best]:.3g} s)."
@@ -106,8 +111,8 @@ def _beside(
         pair = Paired.of(list(values.values()), [value] * len(values), more_is_better=more_is_better, step=step)
         shown[pair.shown].append(name)
         if not pair.shown and pair.mean > step:
-            ahead.append(f"{name} by {pair.mean:.4f}")
-    what = f"the best naive baseline ({rival}, {metric} {value:.4f})"
+            ahead.append(f"{name} by {digits(metric, pair.mean)}")
+    what = f"the best naive baseline ({rival}, {metric} {digits(metric, value)})"
     if not shown[1]:
         worse = f"{', '.join(shown[-1])} {_is(shown[-1])} worse" if shown[-1] else ""
         equal = f"{', '.join(shown[0])} {_is(shown[0])} not told apart from it by these seeds" if shown[0] else ""
@@ -129,10 +134,16 @@ def _once(nets: Mapping[str, Mapping[int, float]], rival: str, metric: str, valu
     scores = {name: next(iter(values.values())) for name, values in nets.items() if values}
     best = (max if more_is_better else min)(scores, key=lambda name: scores[name])
     lead = (scores[best] - value) * (1 if more_is_better else -1)
-    where = f"ahead of it by {lead:.4f}" if lead > 0 else f"behind it by {-lead:.4f}" if lead < 0 else "level with it"
+    where = (
+        f"ahead of it by {digits(metric, lead)}"
+        if lead > 0
+        else f"behind it by {digits(metric, -lead)}"
+        if lead < 0
+        else "level with it"
+    )
     return (
-        f"The best naive baseline ({rival}) has {metric} {value:.4f}; {best} is {where}. One seed shows no spread, so "
-        "whether that is more than chance takes more of them: --seeds 3."
+        f"The best naive baseline ({rival}) has {metric} {digits(metric, value)}; {best} is {where}. One seed shows no "
+        "spread, so whether that is more than chance takes more of them: --seeds 3."
     )
 
 

@@ -89,8 +89,11 @@ def chance(mine: Scores, other: Scores, metric: str) -> Chance | None:
     if sides[0] is None or sides[1] is None or len(sides[0]) != len(sides[1]):
         return None
     stacked = np.stack([side.reshape(len(side), -1).astype(np.float64) for side in (sides[0], sides[1])])
-    known = ~np.isnan(stacked).any(axis=(0, 2))
-    stacked, groups = stacked[:, known], mine.groups if mine.groups is None else mine.groups[known]
+    known: np.ndarray = ~np.isnan(stacked).any(axis=(0, 2))
+    # Texts that are compared as wholes stand for themselves; groups are those of their tokens.
+    groups = mine.groups if mine.groups is not None and len(mine.groups) == len(known) else None
+    alone = groups is None
+    stacked, groups = stacked[:, known], groups if groups is None else groups[known]
     if not stacked.shape[1]:
         return None
     if groups is None:
@@ -106,7 +109,7 @@ def chance(mine: Scores, other: Scores, metric: str) -> Chance | None:
     made = [_value(metric, drawn @ side, total, sides[0].shape) for side in sums]
     low, high = np.quantile(made[0] - made[1], [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
     sure = count >= _FEWEST and not low <= 0 <= high
-    if sure and sides[0].dtype == bool and sides[0].ndim == 1 and mine.groups is None:
+    if sure and sides[0].dtype == bool and sides[0].ndim == 1 and alone:
         sure = _sign_test(stacked[0, :, 0], stacked[1, :, 0]) < 1 - _LEVEL
     return Chance(float(low), float(high), bool(sure), count)
 
@@ -120,8 +123,24 @@ def _value(metric: str, sums: np.ndarray, total: np.ndarray, shape: tuple[int, .
         f1, there = 2 * right / np.maximum(1, said + came), (said + came) > 0
         found: np.ndarray = (f1 * there).sum(1) / np.maximum(1, there.sum(1))
         return found
+    if metric == "bleu":
+        return _bleu(sums)
     mean: np.ndarray = sums[:, 0] / total
     return np.sqrt(mean) if metric == "rmse" else mean
+
+
+def _bleu(sums: np.ndarray) -> np.ndarray:
+    """BLEU from sums ``[R, 10]`` of counts (see :func:`elman.training.written.compared`), smoothed as sacrebleu does.
+
+    ``100 min(1, exp(1 - r / c)) (p_1 p_2 p_3 p_4)**(1/4)``, where the k-th of the p that are 0 is ``1 / (2**k total)``.
+    """
+    right, total, made, came = sums[:, :4], sums[:, 4:8], sums[:, 8], sums[:, 9]
+    none = (right == 0) & (total > 0)
+    halved = np.where(none, 0.5 ** np.cumsum(none, axis=1), right)
+    shares = halved / np.maximum(1, total)
+    short = np.exp(np.minimum(0.0, 1 - came / np.maximum(1e-9, made)))
+    found: np.ndarray = 100 * short * np.prod(shares, axis=1) ** 0.25 * (right.sum(1) > 0)
+    return found
 
 
 def _sign_test(mine: np.ndarray, other: np.ndarray) -> float:

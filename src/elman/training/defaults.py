@@ -65,6 +65,8 @@ def choose_net(job: Job, data: Prepared) -> NetConfig:
             # Long unbroken streams: torch's LSTM is several times faster than its GRU there.
             wanted |= {"cell": "lstm", "hidden": 256, "dropout": 0.1}
     cell = job.cell or wanted.get("cell", "gru")
+    if cell == "feedforward" and kind == "text":
+        raise InputError("--cell feedforward: it has no state to write a text with; take gru, lstm or rnn")
     if cell == "feedforward":
         wanted |= {"bidirectional": False, "layers": 2}
         if kind in (*ONE_ANSWER, "tags", "series"):

@@ -29,6 +29,7 @@ from elman.training.randomness import seed_all
 from elman.training.settings import Job, LoopSettings
 from elman.training.through_time import parse_truncate, remember, truncated_words
 from elman.training.warm import warm_start
+from elman.training.written import check_installed
 
 __all__ = ["Made", "check_device", "data_of", "input_size"]
 
@@ -63,7 +64,8 @@ class Made:
         device = check_device(job.device)
         data = data_of(job, given)
         if job.metric:
-            check_metric(job.metric, data.output, data.target.kind)
+            check_metric(job.metric, data.output, data.target.kind, data.source[0].kind)
+            check_installed(job.metric)
         loop = choose_loop(job, data)
         seed_all(job.seed)
         model = SequenceModel(_config(job, data), cells)

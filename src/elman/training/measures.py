@@ -19,6 +19,7 @@ __all__ = [
     "Scores",
     "check_metric",
     "class_scores",
+    "digits",
     "headline",
     "metrics_of",
     "number_scores",
@@ -41,6 +42,12 @@ METRICS = {
 
 OF_HUNDRED = ("bleu", "chrf")
 """Metrics that are told from 0 to 100, as everybody does."""
+
+
+def digits(metric: str, value: float) -> str:
+    """A score as it is told: with one decimal what goes to 100, else with four."""
+    return f"{value:.1f}" if metric in OF_HUNDRED else f"{value:.4g}" if abs(value) >= 1e4 else f"{value:.4f}"
+
 
 _MOST = 5_000_000
 """Decisions (examples times classes) up to which each is kept, for the F1 of a part of them."""
@@ -65,9 +72,11 @@ class Scores:
             in units of their standard deviations.
         count: examples, windows, steps or tokens scored.
         each: what a metric is made of, ``[N, ...]`` of what was scored, by name: its mean is the metric, but for rmse
-            (squared errors) and the two F1 (``[N, 3, K]``: right, said, came). Empty for a loaded run.
+            (squared errors), the two F1 (``[N, 3, K]``: right, said, came) and bleu (``[N, 10]``, see
+            :func:`elman.training.written.compared`). Empty for a loaded run.
         groups: ``[N]``, numbers of what hangs together (the steps of a sequence, overlapping windows), rising; None
             where each stands for itself.
+        how: how texts were written and compared, in words; of other scores empty.
     """
 
     values: dict[str, float]
@@ -76,16 +85,18 @@ class Scores:
     by_step: np.ndarray | None = field(default=None)
     each: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
     groups: np.ndarray | None = field(default=None, repr=False)
+    how: str = ""
 
 
-def metrics_of(out: object, target: str) -> tuple[str, ...]:
+def metrics_of(out: object, target: str, source: str = "") -> tuple[str, ...]:
     """What may be shown first for an output; the first is the usual one."""
     if isinstance(out, LabelOut):
         return ("accuracy", "macro_f1", *(("top3",) if target == "next" else ()), "nats")
     if isinstance(out, LabelsOut):
         return ("macro_f1", "micro_f1", "exact", "nats")
     if isinstance(out, TextOut):
-        return ("bleu", "chrf", "exact", "nats")
+        # What is written of a label may be many texts, and is not held against one.
+        return ("nats",) if source == "label" else ("bleu", "chrf", "exact", "nats")
     return ("nats",) if isinstance(out, TokenOut) else ("mae", "rmse")
 
 
@@ -96,9 +107,9 @@ def headline(scores: Scores, metric: str) -> Scores:
     return scores
 
 
-def check_metric(metric: str, out: object, target: str) -> None:
+def check_metric(metric: str, out: object, target: str, source: str = "") -> None:
     """Raise :class:`InputError` for a metric that an output does not have."""
-    known = metrics_of(out, target)
+    known = metrics_of(out, target, source)
     if metric not in known:
         raise InputError(f"--metric {metric}: no score of this.{nearest(metric, known)} There is: {', '.join(known)}")
 

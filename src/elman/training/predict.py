@@ -229,15 +229,20 @@ def _split_texts(model: SequenceModel, ex: Examples) -> Examples:
     return replace(ex, inputs=[kind.split(one) if isinstance(one, str) else one for one in ex.inputs])
 
 
-def evaluate(model: SequenceModel, ex: Examples) -> tuple[Scores, list[str]]:
-    """Score a model on all of some examples; a label that it never saw counts as an error, and is told."""
+def evaluate(model: SequenceModel, ex: Examples, search: Search | None = None) -> tuple[Scores, list[str]]:
+    """Score a model on all of some examples; a label that it never saw counts as an error, and is told.
+
+    ``search``: how texts are written, of a model that writes.
+    """
+    if search is not None:
+        parts_of(model)
     kind, out = model.config.input, model.config.output
     notes = [*_empty(ex), *_unknown(kind, ex), *_short(model, ex), *_unseen(model, ex)]
     data = _data(model, ex)
     if not len(data):
         need = (model.config.lookback or 1) + getattr(out, "horizon", 1)
         raise DataError(f"too short to score: give at least {need} steps", file=ex.where[0][0])
-    return score(model, data, _BATCH, str(next(model.parameters()).device)), notes
+    return score(model, data, _BATCH, str(next(model.parameters()).device), search), notes
 
 
 def _data(model: SequenceModel, ex: Examples) -> Batches:

@@ -20,6 +20,7 @@ from elman.model.kinds.labels import LabelsOut, best_thresholds
 from elman.model.kinds.number import LEVELS, NumberOut
 from elman.model.network import SequenceModel
 from elman.model.shapes import Batch
+from elman.model.write import Search
 from elman.training.chance import groups_of
 from elman.training.measures import METRICS, Scores, class_scores, headline, number_scores, set_scores
 from elman.training.written import text_baselines, text_scores
@@ -33,10 +34,16 @@ _LOW, _HIGH = LEVELS.index(0.1), LEVELS.index(0.9)
 
 
 @torch.inference_mode()
-def score(model: SequenceModel, data: Batches, batch: int, device: str) -> Scores:
-    """Score a model on encoded data, in evaluation; the metric that its settings name comes first."""
+def score(model: SequenceModel, data: Batches, batch: int, device: str, search: Search | None = None) -> Scores:
+    """Score a model on encoded data, in evaluation; the metric that its settings name comes first.
+
+    ``search``: how texts are written, of a model that writes.
+    """
     model.eval().to(device)
-    made = headline(_score(model, data, batch, device), model.config.metric)
+    found = (
+        text_scores(model, data, device, search) if isinstance(data, PairSet) else _score(model, data, batch, device)
+    )
+    made = headline(found, model.config.metric)
     made.groups = groups_of(data)
     return made
 
@@ -54,8 +61,6 @@ def _score(model: SequenceModel, data: Batches, batch: int, device: str) -> Scor
     if isinstance(out, NumberOut):
         pairs = list(_numbers(model, data, batch, device))
         return number_scores(np.concatenate([f for f, _ in pairs]), np.concatenate([t for _, t in pairs]), out)
-    if isinstance(data, PairSet):
-        return text_scores(model, data, device)
     each = _token_losses(model, data, batch, torch.device(device))
     nats = float(each.mean()) if len(each) else 0.0
     return Scores({"nats": nats, "perplexity": math.exp(min(nats, 700.0))}, len(each), each={"nats": each})

@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from elman.data.pairs import PairSet
+from elman.model.kinds.events import EventsIn
 from elman.model.kinds.joined import JoinedIn
 from elman.model.kinds.text import TextIn
 from elman.model.kinds.written import TextOut
@@ -128,9 +129,8 @@ def _read(model: SequenceModel, data: PairSet, k: int) -> str:
         return known.texts[k]
     if isinstance(kind, TextIn):
         return kind.decode(data.inputs[k].tolist())
-    if isinstance(kind, JoinedIn) and model.config.source == "label":
-        place = int(data.inputs[k][0, 0])
-        return kind.parts[0].vocabularies[0][place]
+    if isinstance(kind, JoinedIn) and isinstance(kind.parts[0], EventsIn) and model.config.source == "label":
+        return kind.parts[0].vocabularies[0][int(data.inputs[k][0, 0])]
     return f"{len(data.inputs[k])} steps"
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from elman.core.errors import InputError
 from elman.data.pairs import PairSet
 from elman.model import baselines
 from elman.model.config import ModelConfig
@@ -17,9 +18,9 @@ from elman.model.kinds.text import TextIn
 from elman.model.kinds.written import TextOut
 from elman.model.network import SequenceModel
 from elman.model.write import Search, write_all
-from elman.training.measures import Scores
+from elman.training.measures import OF_HUNDRED, Scores
 
-__all__ = ["compared", "pair_losses", "text_baselines", "text_scores"]
+__all__ = ["check_installed", "compared", "pair_losses", "text_baselines", "text_scores"]
 
 
 @torch.inference_mode()
@@ -35,44 +36,71 @@ def pair_losses(model: SequenceModel, data: PairSet, device: str) -> np.ndarray:
     return np.concatenate(found)
 
 
-def text_scores(model: SequenceModel, data: PairSet, device: str) -> Scores:
-    """Nats and perplexity of the true texts; where a text is read, BLEU and others of what a beam of 5 writes of it.
+def text_scores(model: SequenceModel, data: PairSet, device: str, search: Search | None = None) -> Scores:
+    """Nats and perplexity of the true texts; but for labels, BLEU and others of what is written, by a beam of 5.
 
     What is written of a label may be many texts and is not held against one.
     """
     each = pair_losses(model, data, device)
     nats = float(each.mean()) if len(each) else 0.0
     values = {"nats": nats, "perplexity": math.exp(min(nats, 700.0))}
-    said: dict[str, float] = {}
     out = model.config.output
-    if model.config.source != "label" and isinstance(out, TextOut):
-        found = write_all(model, list(data.inputs), Search())
-        said = compared([out.decode(one[0].tokens) for one in found], data.texts)
-    return Scores({**said, **values}, len(each) if not said else len(data), each={"nats": each})
+    if model.config.source == "label" or not isinstance(out, TextOut):
+        if search is not None:
+            raise InputError(
+                "--beam, --length-penalty: what is written of a label may be many texts, so none is held against those "
+                "of the data; leave them out (elman predict takes them)"
+            )
+        return Scores(values, len(each), each={"nats": each})
+    search = search or Search()
+    found = write_all(model, list(data.inputs), search)
+    made = compared([out.decode(one[0].tokens) for one in found], data.texts)
+    made.values, made.each = {**made.values, **values}, {**made.each, "nats": each}
+    made.how = f"written by a beam of {search.beam}, length penalty {search.length_penalty:g}; {_how()}"
+    return made
 
 
-def compared(written: Sequence[str], texts: Sequence[str]) -> dict[str, float]:
+def compared(written: Sequence[str], texts: Sequence[str]) -> Scores:
     """BLEU (Papineni et al. 2002) and chrF (Popovic 2015) by sacrebleu, cased, and the share that is exact.
 
-    Without sacrebleu installed the share alone.
+    Without sacrebleu installed the share alone. ``each`` of BLEU are the counts of every text that BLEU is computed
+    from, ``[N, 10]``: runs of 1 to 4 tokens that are right, all such runs, the length, that of the reference.
     """
-    exact = float(np.mean([a == b for a, b in zip(written, texts, strict=True)])) if len(texts) else 0.0
+    same = np.array([a == b for a, b in zip(written, texts, strict=True)], dtype=bool)
+    exact = {"exact": float(same.mean()) if len(same) else 0.0}
     found = _sacrebleu()
     if found is None or not len(texts):
-        return {"exact": exact}
-    bleu = found.corpus_bleu(list(written), [list(texts)]).score
-    chrf = found.corpus_chrf(list(written), [list(texts)]).score
-    return {"bleu": float(bleu), "chrf": float(chrf), "exact": exact}
+        return Scores(exact, len(texts), each={"exact": same})
+    metric, chrf = found.metrics.BLEU(), found.metrics.CHRF()
+    counting = found.metrics.BLEU(effective_order=True)  # its counts are the same, and it is meant for single texts
+    one_by_one = [counting.sentence_score(a, [b]) for a, b in zip(written, texts, strict=True)]
+    counts = np.array([[*one.counts, *one.totals, one.sys_len, one.ref_len] for one in one_by_one], dtype=np.float64)
+    values = {
+        "bleu": float(metric.corpus_score(list(written), [list(texts)]).score),
+        "chrf": float(chrf.corpus_score(list(written), [list(texts)]).score),
+    }
+    return Scores({**values, **exact}, len(texts), each={"exact": same, "bleu": counts})
 
 
-def signature() -> str:
-    """How BLEU was computed, in sacrebleu's words; empty without it."""
+def _how() -> str:
+    """How BLEU and chrF were computed, in sacrebleu's words; without it how to get them."""
     found = _sacrebleu()
     if found is None:
-        return ""
-    metric = found.metrics.BLEU()
-    metric.corpus_score(["a"], [["a"]])
-    return str(metric.get_signature())
+        return "bleu and chrf need sacrebleu, which is not installed: pip install 'elman[text]'"
+    said = []
+    for metric in (found.metrics.BLEU(), found.metrics.CHRF()):
+        metric.corpus_score(["a"], [["a"]])
+        said.append(f"{type(metric).__name__.lower()} by sacrebleu: {metric.get_signature()}")
+    return "; ".join(said)
+
+
+def check_installed(metric: str) -> None:
+    """Raise :class:`InputError` for a metric that sacrebleu computes, where it is not installed."""
+    if metric in OF_HUNDRED and _sacrebleu() is None:
+        raise InputError(
+            f"--metric {metric}: needs sacrebleu, which is not installed: pip install 'elman[text]', or take --metric "
+            "exact or nats"
+        )
 
 
 def _sacrebleu() -> Any:
@@ -89,10 +117,10 @@ def text_baselines(config: ModelConfig, train: PairSet, test: PairSet) -> dict[s
     if config.source != "label":
         common = Counter(train.texts).most_common(1)[0][0]
         shown = common if len(common) <= 40 else common[:37] + "..."
-        found[f"always '{shown}'"] = Scores(compared([common] * len(test), test.texts), len(test))
+        found[f"always '{shown}'"] = compared([common] * len(test), test.texts)
         if isinstance(config.input, TextIn) and config.input.variant:
             copies = [config.input.decode(one.tolist()) for one in test.inputs]
-            found["the source as it is"] = Scores(compared(copies, test.texts), len(test))
+            found["the source as it is"] = compared(copies, test.texts)
     before, after = _pairs(train)
     given = _pairs(test)
     size = int(max(before.max(), after.max(), given[0].max(), given[1].max())) + 1

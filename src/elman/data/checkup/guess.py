@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 
 import numpy as np
 import polars as pl
@@ -264,9 +265,19 @@ def _goal(table: Table, found: Guess) -> Guess:
     candidates = [name for name in free if _answers(table, name, found)]
     usual = [name for wanted in _GOALS for name in candidates if name.lower() == wanted]
     few = [name for name in candidates if _labels(table.frame[name])]
-    for name in (*usual, *few[::-1], *candidates[::-1]):
+    # Where nothing else is an answer, a second text is: written of the first.
+    texts = [] if target is not None else _second_texts(table, found, free)
+    for name in (*usual, *few[::-1], *candidates[::-1], *texts):
         return replace(found, goal=name, inputs=_without(found, name))
     return found
+
+
+def _second_texts(table: Table, found: Guess, free: list[str]) -> list[str]:
+    """Columns of long texts beside one that is read, a row a pair."""
+    schema = table.frame.schema
+    if found.shape != "row" or len(found.inputs) != 1 or not is_text(schema[found.inputs[0]]) or found.id is not None:
+        return []
+    return [name for name in free if name not in found.inputs and is_text(schema[name]) and _prose(table.frame[name])]
 
 
 def _without(found: Guess, goal: str) -> tuple[str, ...]:
@@ -317,7 +328,12 @@ def _sides(table: Table, found: Guess) -> Guess:
     source = found.source or side("text" if words else "series", found.inputs)
     if not target:
         if found.goal is not None:
-            target = ("label:" if _labels(table.frame[found.goal]) else "number:") + found.goal
+            kind = "label" if _labels(table.frame[found.goal]) else "number"
+            if words and found.shape == "row" and is_text(schema[found.goal]) and kind == "number":
+                # Pieces give a text back as it was; words come in small letters, and the rare ones not at all.
+                kind = "text.bpe" if find_spec("tokenizers") else "text"
+                source = found.source or side(kind, found.inputs)
+            target = f"{kind}:{found.goal}"
         elif words and is_word_list(schema[found.inputs[0]]):
             tags = [name for name in schema if is_word_list(schema[name]) and name not in found.inputs]
             if not tags:
