@@ -303,7 +303,9 @@ def test_a_text_is_written_of_a_text(elman: Elman) -> None:
     # The adjective moves in front of its noun.
     Path("train.en").write_text("".join(f"the {words[c]} {words[b]}\n" for _, b, c in made))
     sides = "train train.de train.en --from text:de --to text:en --out run"
-    said = elman(*sides.split(), *"--hidden 32 --embedding 16 --epochs 40 --lr 0.01 --dropout 0".split())
+    said = elman(
+        *sides.split(), *["--hidden", "32", "--embedding", "16", "--epochs", "40", "--lr", "0.01", "--dropout", "0"]
+    )
     assert said.code == 0, said.err
     scores = json.loads(Path("run/report.json").read_text())["scores"]
     assert scores["exact"] > 0.95
