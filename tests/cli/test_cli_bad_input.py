@@ -79,7 +79,7 @@ DATA: list[tuple[str, str | bytes | None, str, list[str]]] = [
     ("three characters", None, "train abc.txt --from text.char --to next --out o", ["abc.txt: the training part has no step to predict; give longer data"]),
     ("one character", None, "train a.txt --from text.char --to next --out o", ["has 1 steps, but cut into train, valid and test it needs at least 3"]),
     # kinds
-    ("series to text", LONG, "train d.csv --from series:x --to text --out o", ["--to text: text is no target yet: a text can be continued (--to next), labelled or tagged, not translated. Known: label, labels, number, tags, series, next, future"]),
+    ("series to text", LONG, "train d.csv --from series:x --to text --out o", ["--to text names no column. Columns: x. Write --to text:COLUMN"]),
     ("unknown source", LONG, "train d.csv --from sries:x --to next --out o", ["--from sries:x: unknown kind 'sries'. Did you mean 'series'?"]),
     ("text to future", GOOD, "train d.csv --from text:t --to future:3 --out o", ["--from text --to future: text has no numbers to forecast; use --to next"]),
     ("two sources", "t,x,y\n" + "aa bb,1,u\naa cc,2,v\n" * 10, "train d.csv --from text:t+series:x --to label:y --out o", ["'x' has 1 steps, but 't' has", "what holds for the whole sequence is named by --static x"]),

@@ -44,6 +44,8 @@ NET: Table = {
     "bidirectional": _option(bool, "Read both ways, or only forwards.", "--bidirectional/--causal"),
     "embedding": _option(int, "Width of word or character vectors."),
     "readout": _option(str, "last, mean, max or attention."),
+    "characters": _option(bool, "Read words with their spelling (for tags).", "--characters/--no-characters"),
+    "crf": _option(bool, "Tags that know their neighbours (where they are B-X I-X O).", "--crf/--no-crf"),
     "attention": _option(str, "Of a text that is written: dot or additive (dot)."),
     "input_feeding": _option(bool, "Feed what attention found to the next step.", "--input-feeding/--no-input-feeding"),
     "tied": _option(bool, "Score tokens by their own vectors.", "--tied/--no-tied"),

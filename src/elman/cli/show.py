@@ -116,6 +116,7 @@ _UNITS = {
     "bleu": "BLEU of what was written, 0 to 100, more is better",
     "chrf": "chrF of what was written, 0 to 100, more is better",
     "accuracy": "share of right answers",
+    "entity_f1": "F1 (of precision and recall) of the spans, exactly found and of the right kind",
     "macro_f1": "F1 (of precision and recall), the mean over classes",
     "micro_f1": "F1 (of precision and recall) of all decisions together",
     "exact": "share of examples whose classes are all right",

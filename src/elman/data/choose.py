@@ -186,6 +186,9 @@ def _own_target(
         if len(found) == 1 and any(role.startswith("--from") for role in taken.values()):
             notes.append(f"{option}: took the column {found[0]}")
             return (found[0],)
+    if target.kind == "tags" and len(names) > 1 and _unnamed(names):
+        notes.append(f"{option}: took the last column, {names[-1]}")
+        return (names[-1],)
     if not need_target:
         return ()
     free = [name for name in names if name not in taken]
@@ -318,6 +321,8 @@ def _text(table: Table, source: Part, taken: dict[str, str], notes: list[str]) -
         column(table, source.columns[0], option)
         return source.columns
     found = [n for n, dtype in schema.items() if (is_text(dtype) or is_word_list(dtype)) and n not in taken]
+    if len(found) > 1 and _unnamed(list(schema)):
+        found = found[:1]
     if len(found) != 1:
         example = found[0] if found else "COLUMN"
         many = f"several text columns are left: {listed(found)}" if found else "no text column is left"
@@ -328,6 +333,11 @@ def _text(table: Table, source: Part, taken: dict[str, str], notes: list[str]) -
     if len(schema) > 1:
         notes.append(f"{option}: took the column {found[0]}")
     return tuple(found)
+
+
+def _unnamed(names: list[str]) -> bool:
+    """Whether columns have no names of their own, as in CoNLL, where the word comes first and its tag last."""
+    return all(name == f"column_{place}" for place, name in enumerate(names, start=1))
 
 
 def _typed(schema: pl.Schema | dict[str, pl.DataType]) -> list[str]:

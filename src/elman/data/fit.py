@@ -25,12 +25,23 @@ __all__ = ["Input", "fit_input", "fit_names", "fit_numbers", "part_of", "roles_o
 Input = SeriesIn | TextIn | JoinedIn
 
 
-def fit_input(choice: Choice, sequences: Sequence[Any], gaps: Gaps, file: str, vocabulary: int | None = None) -> Input:
-    """Fit what is read on raw training sequences, each cut to its training part; ``vocabulary``: tokens of a text."""
+def fit_input(
+    choice: Choice,
+    sequences: Sequence[Any],
+    gaps: Gaps,
+    file: str,
+    *,
+    vocabulary: int | None = None,
+    spelt: bool = False,
+) -> Input:
+    """Fit what is read on raw training sequences, each cut to its training part.
+
+    ``vocabulary``: tokens of a text at the most. ``spelt``: whether its words are read with their characters.
+    """
     if not any(len(one) for one in sequences):
         raise DataError("every training sequence is empty; nothing to learn from", file=file)
     if not choice.joined:
-        kind = _part(choice.source[0], list(sequences), gaps, vocabulary)
+        kind = _part(choice.source[0], list(sequences), gaps, vocabulary, spelt=spelt)
         return kind if isinstance(kind, (SeriesIn, TextIn)) else JoinedIn(parts=[kind])
     known, static = len(choice.source), range(len(choice.static))
     return JoinedIn(
@@ -47,9 +58,11 @@ def fit_input(choice: Choice, sequences: Sequence[Any], gaps: Gaps, file: str, v
     )
 
 
-def _part(part: Part, values: list[Any], gaps: Gaps, most: int | None = None) -> SeriesIn | EventsIn | TextIn:
+def _part(
+    part: Part, values: list[Any], gaps: Gaps, most: int | None = None, *, spelt: bool = False
+) -> SeriesIn | EventsIn | TextIn:
     if part.kind == "text":
-        return TextIn.fit(values, part.columns[0], variant_of(part), most=most)
+        return TextIn.fit(values, part.columns[0], variant_of(part), most=most, spelt=spelt)
     if part.kind in ("events", "label"):
         return EventsIn.fit(values, part.columns)
     return SeriesIn.fit(values, part.columns, gaps)

@@ -19,7 +19,7 @@ from elman.data.wordlists import is_word_list, names, word_lists
 from elman.model.grammar import Part
 from elman.model.kinds.joined import Steps
 from elman.model.kinds.series import Gaps
-from elman.model.kinds.text import split
+from elman.model.kinds.text import spellings
 
 __all__ = ["Tail", "read_inputs"]
 
@@ -125,7 +125,12 @@ def _texts(table: Table, part: Part, choice: Choice, groups: Groups, option: str
         # A row is a step, so its text is one word.
         return [one.tolist() for one in groups.cut(np.array(rows, dtype=object))]
     whole = _joined(rows, groups, notes)
-    return [split(one, part.variant) for one in whole] if stepwise or choice.joined else whole
+    if (stepwise or choice.joined) and part.variant == "bpe":
+        raise InputError(
+            f"{option}.bpe: pieces of words are no steps that something else stands beside; write {option} for words"
+        )
+    cut = list if part.variant == "char" else spellings
+    return [cut(one) for one in whole] if stepwise or choice.joined else whole
 
 
 def _joined(rows: list[str], groups: Groups, notes: list[str]) -> list[str]:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from elman.core.errors import DataError, InputError
 from elman.data.batch import Batches
+from elman.data.choose import Choice
 from elman.data.divide import Parts, divide_examples, divide_steps, other_ranges
 from elman.data.doctor import examine, refuse_absurd
 from elman.data.encode import encode_examples, encode_pairs, encode_steps, next_tokens, pieces, stream
@@ -53,6 +54,7 @@ class Request:
         gaps: what a missing value of a series is.
         class_weights: ``balanced`` or ``NAME=WEIGHT,...``; None for none.
         vocabulary: tokens of a text at the most; None chooses.
+        characters: whether words are read with their spelling; None where they are tagged.
         lookback: steps of history of a forecast; None chooses.
         seed: of random splits.
     """
@@ -70,6 +72,7 @@ class Request:
     gaps: Gaps = "error"
     class_weights: str | None = None
     vocabulary: int | None = None
+    characters: bool | None = None
     lookback: int | None = None
     seed: int = 0
 
@@ -272,7 +275,25 @@ def _written(request: Request, parts: Parts, source: tuple[Part, ...], target: P
 def _fit(request: Request, main: Examples, sequences: list[object]) -> Input:
     if main.choice is None:
         raise TypeError("examples of a table have a choice of columns")
-    return fit_input(main.choice, sequences, request.gaps, main.where[0][0], request.vocabulary)
+    return fit_input(
+        main.choice,
+        sequences,
+        request.gaps,
+        main.where[0][0],
+        vocabulary=request.vocabulary,
+        spelt=_spelt(request, main.choice),
+    )
+
+
+def _spelt(request: Request, choice: Choice) -> bool:
+    """Whether words are read with their characters: as asked, or else where words are tagged."""
+    words = not choice.joined and choice.source[0].kind == "text" and not choice.source[0].variant
+    if request.characters and (not words or choice.target.kind in ("next", "text")):
+        raise InputError(
+            f"--characters: spells the words of one text that is tagged or labelled (--from text), not --from "
+            f"{request.source} --to {choice.target.kind}; leave --characters out"
+        )
+    return words and (choice.target.kind == "tags" if request.characters is None else request.characters)
 
 
 def _forecast(request: Request, parts: Parts, source: tuple[Part, ...], target: Part) -> Prepared:

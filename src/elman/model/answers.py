@@ -8,12 +8,22 @@ from torch import Tensor
 from elman.core.errors import InputError
 from elman.core.ragged import Ragged
 from elman.core.state import State
+from elman.model.kinds.crf import CRFHead
 from elman.model.kinds.label import LabelHead
 from elman.model.kinds.labels import LabelsHead
 from elman.model.kinds.number import LEVELS, NumberHead, NumberOut
 from elman.model.network import SequenceModel
 
-__all__ = ["chances", "chances_from", "margin_of", "next_quantiles", "quantiles", "quantiles_from", "step_chances"]
+__all__ = [
+    "chances",
+    "chances_from",
+    "margin_of",
+    "next_quantiles",
+    "quantiles",
+    "quantiles_from",
+    "step_chances",
+    "tagged",
+]
 
 
 def chances(model: SequenceModel, ragged: Ragged) -> Tensor:
@@ -38,10 +48,23 @@ def quantiles_from(model: SequenceModel, raw: Tensor) -> Tensor:
 
 def step_chances(model: SequenceModel, ragged: Ragged, state: State = None) -> tuple[Tensor, State]:
     """Probabilities of the classes at every step, ``(T, B, K)``, and the state behind the last."""
-    if not isinstance(model.head, LabelHead):
+    if not isinstance(model.head, (LabelHead, CRFHead)):
         raise InputError("this model predicts no label")
     logits, state = model.answers(ragged, state)
+    if isinstance(model.head, CRFHead):
+        return model.head.marginals(logits, ragged.mask), state
     return torch.softmax(logits, dim=-1), state
+
+
+def tagged(model: SequenceModel, ragged: Ragged) -> tuple[Tensor, Tensor]:
+    """Probabilities of the classes at every step, ``(T, B, K)``, and what is said there, int64 ``(T, B)``.
+
+    Of tags that know their neighbours it is the likeliest sequence as a whole.
+    """
+    logits, _ = model.answers(ragged)
+    if isinstance(model.head, CRFHead):
+        return model.head.marginals(logits, ragged.mask), model.head.best(logits, ragged.mask)
+    return torch.softmax(logits, dim=-1), logits.argmax(-1)
 
 
 def quantiles(model: SequenceModel, ragged: Ragged, *, widened: bool = True) -> Tensor:

@@ -44,6 +44,7 @@ class NetConfig(Schema):
             autoregressive part of LSTNet, Lai et al. 2018, arXiv 1703.07015); the network learns the rest.
         attention: of a decoder over the source, see :mod:`elman.core.layers.attend`.
         input_feeding: whether a decoder reads at every step what its attention found at the one before.
+        crf: whether tags are a :class:`~elman.model.kinds.crf.CRFHead`.
         tied: whether a decoder's token vectors score its tokens too.
     """
 
@@ -65,6 +66,7 @@ class NetConfig(Schema):
     attention: Literal["dot", "additive"] = "dot"
     input_feeding: bool = False
     tied: bool = False
+    crf: bool = False
 
     @property
     def drops(self) -> str:

@@ -133,14 +133,14 @@ class Attending(nn.Module):
 
     def __init__(self, cell: Cell, attention: Attend, join: nn.Linear) -> None:
         super().__init__()
-        self.cell, self.attention, self.join = cell, attention, join
+        self.layer, self.attention, self.join = Recurrent(cell), attention, join
 
     def begin(self, batch: int, like: Tensor, inside: State) -> State:
         """The state before the first step, remembering ``inside``."""
-        return begun(self.cell.initial_state(batch, like), inside)
+        return begun(self.layer.initial_state(batch, like), inside)
 
     def forward(self, x: Ragged, memory: Memory, state: State) -> tuple[Ragged, State, Tensor]:
-        x, state = unfold(self.cell, x, state)
+        x, state = self.layer(x, state)
         context, weights = self.attention(x.values, memory)
         found = torch.tanh(self.join(torch.cat([x.values, context], dim=-1)))
         return x.with_values(found).clean(), state, weights

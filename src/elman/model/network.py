@@ -21,10 +21,12 @@ from elman.core.ragged import Ragged
 from elman.core.stage import PerStep, Stage
 from elman.core.state import State
 from elman.model.ahead import Ahead
+from elman.model.characters import SpeltWords
 from elman.model.config import CELLS, ModelConfig, NetConfig
 from elman.model.decoder import Decoder
 from elman.model.embed import Embed
 from elman.model.feedforward import FeedForward
+from elman.model.kinds.crf import CRFHead
 from elman.model.kinds.joined import JoinedIn
 from elman.model.kinds.label import LabelHead, LabelOut
 from elman.model.kinds.labels import LabelsHead, LabelsOut
@@ -140,14 +142,22 @@ class SequenceModel(nn.Module):
             state: of the trunk, where a text goes on from the batch before.
         """
         if self.readout is not None:
-            return self.head.loss(self.answer(ragged), target), None
+            return self._head_loss(self.answer(ragged), target), None
         if self.decoder is not None:
             return self._writing(ragged, target, self.decoder), None
         given, state = self.answers(ragged, state)
+        if isinstance(self.head, CRFHead):
+            known = target if score is None else target.masked_fill(~score, -1)
+            return self.head.loss(given, known, ragged.mask), state
         real = ragged.mask if score is None else ragged.mask & score
         if isinstance(self.head, LabelHead):
             real = real & (target >= 0)
-        return self.head.loss(given[real], target[real]), state
+        return self._head_loss(given[real], target[real]), state
+
+    def _head_loss(self, raw: Tensor, target: Tensor) -> Tensor:
+        if isinstance(self.head, CRFHead):
+            raise InputError("this model tags steps of whole sequences")
+        return self.head.loss(raw, target)
 
     def _writing(self, ragged: Ragged, target: Tensor, decoder: Decoder) -> Tensor:
         """Nats of every token of the targets, each told all before it (teacher forcing), ``(N,)``.
@@ -165,7 +175,7 @@ class SequenceModel(nn.Module):
             own = torch.rand(told[1:].shape, device=told.device) < decoder.sampling
             given = given.with_values(torch.cat([told[:1], torch.where(own, said[:-1], told[1:])]))
         features = decoder(given, memory, state).features.values
-        return self.head.loss(self.head.raw(self.dropout(features[real])), target[real])
+        return self._head_loss(self.head.raw(self.dropout(features[real])), target[real])
 
     def anchor(self, ragged: Ragged) -> Tensor | None:
         """Where the prediction of a next value starts: every step's own, ``(T, B, 1, C)``."""
@@ -199,6 +209,9 @@ def _entrance(config: ModelConfig) -> tuple[list[Stage], int]:
     """What comes before the first layer, and how wide a step is behind it."""
     kind, net = config.input, config.net
     on_words = LockedDropout(net.dropout if net.input_dropout is None else net.input_dropout)
+    if isinstance(kind, TextIn) and kind.characters:
+        spelt = SpeltWords(kind.width, len(kind.characters) + 4, net.embedding, net.word_dropout)
+        return [spelt, on_words], spelt.width
     if isinstance(kind, TextIn):
         table = nn.Embedding(kind.width, net.embedding)
         nn.init.normal_(table.weight, std=0.1)
@@ -301,10 +314,12 @@ def _decoder(config: ModelConfig, width: int, cells: Cells) -> Decoder | None:
     return Decoder(net, out.size, width, make, lambda cell: _regularised(cell, net))
 
 
-def _head(config: ModelConfig, width: int, decoder: Decoder | None) -> LabelHead | LabelsHead | NumberHead | TokenHead:
+def _head(
+    config: ModelConfig, width: int, decoder: Decoder | None
+) -> LabelHead | LabelsHead | NumberHead | TokenHead | CRFHead:
     out, smoothing = config.output, config.net.label_smoothing
     if isinstance(out, LabelOut):
-        return LabelHead(width, out, smoothing)
+        return CRFHead(width, out) if config.net.crf else LabelHead(width, out, smoothing)
     if isinstance(out, LabelsOut):
         return LabelsHead(width, out)
     if isinstance(out, NumberOut):

@@ -116,9 +116,9 @@ def chance(mine: Scores, other: Scores, metric: str) -> Chance | None:
 
 def _value(metric: str, sums: np.ndarray, total: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """A metric from the sums ``[R, k]`` over what it is made of."""
-    if metric in ("macro_f1", "micro_f1"):
+    if metric in ("macro_f1", "micro_f1", "entity_f1"):
         right, said, came = sums.reshape(len(sums), 3, shape[-1]).transpose(1, 0, 2)
-        if metric == "micro_f1":
+        if metric != "macro_f1":
             right, said, came = (one.sum(1, keepdims=True) for one in (right, said, came))
         f1, there = 2 * right / np.maximum(1, said + came), (said + came) > 0
         found: np.ndarray = (f1 * there).sum(1) / np.maximum(1, there.sum(1))

@@ -10,7 +10,9 @@ from elman.data.prepare import Prepared
 from elman.data.truncate import in_batches
 from elman.model.config import NetConfig
 from elman.model.grammar import ONE_ANSWER, PER_STEP
+from elman.model.kinds.crf import spans
 from elman.model.kinds.joined import JoinedIn
+from elman.model.kinds.label import LabelOut
 from elman.model.kinds.labels import LabelsOut
 from elman.model.kinds.number import NumberOut
 from elman.model.kinds.text import TextIn
@@ -64,6 +66,8 @@ def choose_net(job: Job, data: Prepared) -> NetConfig:
         if text:
             # Long unbroken streams: torch's LSTM is several times faster than its GRU there.
             wanted |= {"cell": "lstm", "hidden": 256, "dropout": 0.1}
+    if kind == "tags" and isinstance(data.output, LabelOut):
+        wanted |= {"crf": spans(data.output.classes) if job.crf is None else job.crf}
     cell = job.cell or wanted.get("cell", "gru")
     if cell == "feedforward" and kind == "text":
         raise InputError("--cell feedforward: it has no state to write a text with; take gru, lstm or rnn")
@@ -130,6 +134,7 @@ def _refuse_idle(job: Job, data: Prepared) -> None:
         ("readout", job.readout, target == "text", "a decoder looks at every step of what is read"),
         ("bidirectional", job.bidirectional, target == "next", "read backwards, a model sees what it is to predict"),
         ("lookback", job.lookback, target != "future", "only forecasts (--to future:H) read a stretch of history"),
+        ("crf", job.crf, target != "tags", "only tags (--to tags) have neighbours"),
         ("attention", job.attention, target != "text", not_written),
         ("input-feeding", job.input_feeding, target != "text", not_written),
         ("tied", job.tied, target != "text", not_written),

@@ -15,7 +15,7 @@ from elman.core.errors import DataError, InputError
 from elman.core.ragged import Ragged
 from elman.data.clock import ahead
 from elman.data.roles import Examples
-from elman.model.answers import chances, next_quantiles, quantiles, step_chances
+from elman.model.answers import chances, next_quantiles, quantiles, step_chances, tagged
 from elman.model.grammar import parse_target
 from elman.model.kinds.joined import JoinedIn, Steps
 from elman.model.kinds.label import LabelOut
@@ -140,10 +140,15 @@ def _heads(model: SequenceModel, ex: Examples, horizon: int) -> dict[str, Any]:
 
 
 def _tags(model: SequenceModel, ex: Examples, out: LabelOut) -> pl.DataFrame:
-    found = np.concatenate(list(_stepwise(model, ex, lambda rows: step_chances(model, rows)[0])))
+    def both(rows: Ragged) -> Tensor:
+        every, said = tagged(model, rows)
+        return torch.cat([every, said[..., None].to(every.dtype)], dim=-1)
+
+    found = np.concatenate(list(_stepwise(model, ex, both)))
+    said = found[:, -1].astype(np.int64)
     columns = _every_step(model, ex)
-    columns[free("tag", columns)] = [out.classes[k] for k in found.argmax(1)]
-    columns[free("p", columns)] = found.max(1)
+    columns[free("tag", columns)] = [out.classes[k] for k in said]
+    columns[free("p", columns)] = found[np.arange(len(found)), said]
     return pl.DataFrame(columns)
 
 

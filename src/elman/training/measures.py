@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from elman.core.errors import InputError, nearest
+from elman.model.kinds.crf import spans
 from elman.model.kinds.label import LabelOut
 from elman.model.kinds.labels import LabelsOut
 from elman.model.kinds.number import LEVELS, NumberOut
@@ -28,6 +29,7 @@ __all__ = [
 
 METRICS = {
     "accuracy": True,
+    "entity_f1": True,
     "macro_f1": True,
     "micro_f1": True,
     "exact": True,
@@ -60,9 +62,10 @@ class Scores:
     """Scores by name; the first is the headline.
 
     Attributes:
-        values: ``accuracy`` (share), ``macro_f1`` (mean over classes) and ``nats`` for labels and tags, for what
-            follows ``top3`` too (share whose truth is among the three likeliest); ``macro_f1``, ``micro_f1``,
-            ``exact`` (share of examples whose classes are all right) and ``nats`` (a class) for several labels;
+        values: ``accuracy`` (share), ``macro_f1`` (mean over classes) and ``nats`` for labels and tags; before them,
+            for tags that name spans, ``entity_f1``, ``precision`` and ``recall`` of these; behind them, for what
+            follows, ``top3`` (share whose truth is among the three likeliest); ``macro_f1``, ``micro_f1``, ``exact``
+            (share of examples whose classes are all right) and ``nats`` (a class) for several labels;
             ``mae`` and ``rmse`` (in units of the target's standard deviation), ``mae_units`` (in the data's units, of
             a single column; of several ``mae_COLUMN``) and ``coverage`` (share inside the 80 % interval) for numbers;
             ``nats`` a token and ``perplexity`` for text; for a text that is written of something before them ``bleu``
@@ -74,6 +77,7 @@ class Scores:
         each: what a metric is made of, ``[N, ...]`` of what was scored, by name: its mean is the metric, but for rmse
             (squared errors), the two F1 (``[N, 3, K]``: right, said, came) and bleu (``[N, 10]``, see
             :func:`elman.training.written.compared`). Empty for a loaded run.
+        said: ``[N]`` numbers of the classes that were said, for labels and tags.
         groups: ``[N]``, numbers of what hangs together (the steps of a sequence, overlapping windows), rising; None
             where each stands for itself.
         how: how texts were written and compared, in words; of other scores empty.
@@ -85,13 +89,15 @@ class Scores:
     by_step: np.ndarray | None = field(default=None)
     each: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
     groups: np.ndarray | None = field(default=None, repr=False)
+    said: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64), repr=False)
     how: str = ""
 
 
 def metrics_of(out: object, target: str, source: str = "") -> tuple[str, ...]:
     """What may be shown first for an output; the first is the usual one."""
     if isinstance(out, LabelOut):
-        return ("accuracy", "macro_f1", *(("top3",) if target == "next" else ()), "nats")
+        named = ("entity_f1",) if target == "tags" and spans(out.classes) else ()
+        return (*named, "accuracy", "macro_f1", *(("top3",) if target == "next" else ()), "nats")
     if isinstance(out, LabelsOut):
         return ("macro_f1", "micro_f1", "exact", "nats")
     if isinstance(out, TextOut):
@@ -114,14 +120,18 @@ def check_metric(metric: str, out: object, target: str, source: str = "") -> Non
         raise InputError(f"--metric {metric}: no score of this.{nearest(metric, known)} There is: {', '.join(known)}")
 
 
-def class_scores(chances: np.ndarray, truth: np.ndarray, *, confused: bool = True, top: int = 0) -> Scores:
-    """Scores of one class each, from ``[N, K]`` probabilities and ``[N]`` classes.
+def class_scores(
+    chances: np.ndarray, truth: np.ndarray, *, confused: bool = True, top: int = 0, said: np.ndarray | None = None
+) -> Scores:
+    """Scores of one class each, from ``[N, K]`` probabilities and ``[N]`` classes and perhaps what is said.
 
     A class that training never saw (-1) counts as an error: its chance is nil. ``macro_f1`` is the mean over the
     classes that came or were said.
     """
     count, classes = chances.shape
-    seen, said = truth >= 0, chances.argmax(1) if count else np.zeros(0, dtype=np.int64)
+    seen = truth >= 0
+    if said is None:
+        said = chances.argmax(1) if count else np.zeros(0, dtype=np.int64)
     confusion = np.zeros((classes, classes), dtype=np.int64)
     np.add.at(confusion, (truth[seen], said[seen]), 1)
     chance = np.where(seen, chances[np.arange(count), np.maximum(truth, 0)], 0.0)
@@ -143,7 +153,7 @@ def class_scores(chances: np.ndarray, truth: np.ndarray, *, confused: bool = Tru
         among = (best == truth[:, None]).any(1)
         values[f"top{top}"] = float(among.mean()) if count else 0.0
         each[f"top{top}"] = among
-    return Scores(values, count, confusion if confused else None, each=each)
+    return Scores(values, count, confusion if confused else None, each=each, said=said)
 
 
 def set_scores(chances: np.ndarray, said: np.ndarray, truth: np.ndarray) -> Scores:

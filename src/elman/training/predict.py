@@ -226,7 +226,7 @@ def _split_texts(model: SequenceModel, ex: Examples) -> Examples:
     kind = model.config.input
     if not isinstance(kind, TextIn) or parse_target(model.config.target).kind not in ("tags", "series"):
         return ex
-    return replace(ex, inputs=[kind.split(one) if isinstance(one, str) else one for one in ex.inputs])
+    return replace(ex, inputs=[kind.written(one) if isinstance(one, str) else one for one in ex.inputs])
 
 
 def evaluate(model: SequenceModel, ex: Examples, search: Search | None = None) -> tuple[Scores, list[str]]:
@@ -325,7 +325,7 @@ def _unknown_words(kind: TextIn, texts: list[Any]) -> list[str]:
     distinct = list(dict.fromkeys(token for tokens in unknown for token in tokens))
     if not distinct:
         return []
-    count = sum(int((kind.encode(text) == 0).sum()) for text in texts)
+    count = sum(kind.lost(text) for text in texts)
     return [f"{count} of {total} {kind.unit} were never seen in training: {_some(distinct)}"]
 
 

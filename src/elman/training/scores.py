@@ -11,9 +11,10 @@ import torch
 from elman.data.batch import Batches, ExampleSet, PieceSet, StreamSet, WindowSet
 from elman.data.pairs import PairSet
 from elman.model import baselines
-from elman.model.answers import chances, next_quantiles, quantiles, step_chances
+from elman.model.answers import chances, next_quantiles, quantiles, tagged
 from elman.model.config import ModelConfig
 from elman.model.grammar import parse_target
+from elman.model.kinds.crf import spans
 from elman.model.kinds.joined import JoinedIn
 from elman.model.kinds.label import LabelOut
 from elman.model.kinds.labels import LabelsOut, best_thresholds
@@ -22,6 +23,7 @@ from elman.model.network import SequenceModel
 from elman.model.shapes import Batch
 from elman.model.write import Search
 from elman.training.chance import groups_of
+from elman.training.entities import add_entities
 from elman.training.measures import METRICS, Scores, class_scores, headline, number_scores, set_scores
 from elman.training.written import text_baselines, text_scores
 
@@ -52,9 +54,13 @@ def _score(model: SequenceModel, data: Batches, batch: int, device: str) -> Scor
     out = model.config.output
     if isinstance(out, LabelOut):
         parts = list(_classes(model, data, batch, device))
-        found, truth = (np.concatenate(side) for side in zip(*parts, strict=True))
-        follows = parse_target(model.config.target).kind == "next"
-        return class_scores(found, truth, confused=not follows, top=3 if follows and len(out.classes) > 3 else 0)
+        found, said, truth = (np.concatenate(side) for side in zip(*parts, strict=True))
+        target = parse_target(model.config.target).kind
+        top = 3 if target == "next" and len(out.classes) > 3 else 0
+        made = class_scores(found, truth, confused=target != "next", top=top, said=said)
+        if target == "tags" and spans(out.classes) and isinstance(data, ExampleSet):
+            add_entities(made, said, truth, out.classes, _counted(data))
+        return made
     if isinstance(out, LabelsOut):
         found, truth = _sets(model, data, batch, device)
         return set_scores(found, out.decide(found), truth)
@@ -77,16 +83,25 @@ def _token_losses(model: SequenceModel, data: Batches, batch: int, device: torch
     return np.concatenate(found)
 
 
-def _classes(model: SequenceModel, data: Batches, batch: int, device: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Probabilities ``[N, K]`` and classes ``[N]`` of every batch: of its sequences, or of their scored steps."""
+def _counted(data: ExampleSet) -> np.ndarray:
+    """Scored steps of each sequence."""
+    return data.inputs.lengths if data.scores is None else np.array([int(one.sum()) for one in data.scores])
+
+
+def _classes(
+    model: SequenceModel, data: Batches, batch: int, device: str
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Probabilities ``[N, K]``, what is said and what came ``[N]``, of a batch's sequences or their scored steps."""
     for part in data.in_order(batch):
         moved = part.to(torch.device(device))
         if model.readout is not None:
-            yield chances(model, moved.ragged).double().cpu().numpy(), part.target.numpy()
+            each = chances(model, moved.ragged).double().cpu().numpy()
+            yield each, each.argmax(1), part.target.numpy()
             continue
-        every, _ = step_chances(model, moved.ragged)
+        every, said = tagged(model, moved.ragged)
         real = _scored(part).T
-        yield every.cpu().transpose(0, 1)[real].double().numpy(), part.target.transpose(0, 1)[real].numpy()
+        sides = [side.cpu().transpose(0, 1)[real].numpy() for side in (every.double(), said, part.target)]
+        yield sides[0], sides[1], sides[2]
 
 
 def _sets(model: SequenceModel, data: Batches, batch: int, device: str) -> tuple[np.ndarray, np.ndarray]:
@@ -175,15 +190,15 @@ def _baselines(config: ModelConfig, train: Batches, test: Batches) -> dict[str, 
 
 def _majority(out: LabelOut, train: ExampleSet, test: ExampleSet) -> dict[str, Scores]:
     classes, truth = (np.array([int(k) for k in part.targets]) for part in (train, test))
-    return _always(out, classes, truth, {})
+    return _always(out, classes, truth)
 
 
-def _always(out: LabelOut, classes: np.ndarray, truth: np.ndarray, options: dict[str, int]) -> dict[str, Scores]:
+def _always(out: LabelOut, classes: np.ndarray, truth: np.ndarray, top: int = 0) -> dict[str, Scores]:
     """The class that training has most of; its probabilities are the shares of the classes."""
     shares = np.bincount(classes[classes >= 0], minlength=len(out.classes)) + 1.0
     guess = out.classes[int(shares.argmax())]
     found = np.broadcast_to(shares / shares.sum(), (len(truth), len(out.classes)))
-    return {f"always '{guess}'": class_scores(found, truth, confused=False, **options)}
+    return {f"always '{guess}'": class_scores(found, truth, confused=False, top=top)}
 
 
 def _by_key(config: ModelConfig, out: LabelOut, train: ExampleSet, test: ExampleSet) -> dict[str, Scores]:
@@ -191,15 +206,18 @@ def _by_key(config: ModelConfig, out: LabelOut, train: ExampleSet, test: Example
     sides = [_steps(part) for part in (train, test)]
     (inputs, classes), (given, truth) = sides
     follows = parse_target(config.target).kind == "next"
-    options = {"top": 3} if follows and len(out.classes) > 3 else {}
-    found = _always(out, classes, truth, options)
+    top = 3 if follows and len(out.classes) > 3 else 0
+    found = _always(out, classes, truth, top)
     place, name = _key(config)
     if place is not None:
         keys = [side if side.ndim == 1 else side[:, place] for side in (inputs, given)]
         seen = classes >= 0
         table = baselines.Lookup(keys[0][seen].astype(np.int64), classes[seen], len(out.classes))
         label = f"what follows each {name} most often" if follows else f"the commonest for each {name}"
-        found[label] = class_scores(table.chances(keys[1].astype(np.int64)), truth, confused=False, **options)
+        found[label] = class_scores(table.chances(keys[1].astype(np.int64)), truth, confused=False, top=top)
+    if parse_target(config.target).kind == "tags" and spans(out.classes):
+        for scores in found.values():
+            add_entities(scores, scores.said, truth, out.classes, _counted(test))
     return found
 
 

@@ -37,7 +37,8 @@ class Job(Schema):
         embedding: width of token vectors. readout: see NetConfig.
         attention: ``dot`` or ``additive``. input_feeding, tied: of a decoder; see NetConfig.
         scheduled_sampling: share of what a decoder reads in training that it wrote itself, reached half-way.
-        vocabulary: tokens of a text at the most.
+        vocabulary: tokens of a text at the most. characters: read words with their spelling (None: for tags).
+        crf: tags that know their neighbours (None: where they are spans, B-X I-X O).
         lookback: steps of history of a forecast.
         epochs: passes over the data at the most. batch: rows a step. batch_tokens: in place of it, steps of sequences
             a batch, pads included. accumulate: batches an optimiser step.
@@ -98,6 +99,8 @@ class Job(Schema):
     tied: bool | None = None
     scheduled_sampling: float = Field(0.0, ge=0, lt=1)
     vocabulary: int | None = Field(None, ge=1, le=10**7)
+    characters: bool | None = None
+    crf: bool | None = None
     lookback: int | None = Field(None, ge=1, le=10**9)
     epochs: int | None = Field(None, ge=1, le=10**6)
     budget: str | None = None

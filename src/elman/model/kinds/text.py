@@ -17,12 +17,15 @@ from elman.core.errors import InputError
 from elman.model.kinds import pieces
 from elman.model.kinds.schema import Schema
 
-__all__ = ["END", "UNKNOWN", "TextIn", "TokenHead", "TokenOut", "Variant", "split"]
+__all__ = ["END", "UNKNOWN", "TextIn", "TokenHead", "TokenOut", "Variant", "spellings", "split"]
 
 Variant = Literal["", "char", "bpe"]
 """How a text is cut: into words, characters, or pieces of words (byte-pair encoding)."""
 
 UNKNOWN, END = "<unknown>", "<end>"
+_SPELT, _LETTERS = 18, 2_000
+"""Characters of a word that are read, and different ones at the most."""
+
 _WORDS = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[^\w\s]|_")
 
 
@@ -35,6 +38,7 @@ class TextIn(Schema):
             lower-cased words and punctuation marks.
         vocabulary: tokens by number; number 0 is the unknown token, number 1 begins and ends a text.
         merges: of pieces, which two become one, in order, with a space between.
+        characters: those of words that are read with their spelling, the commonest first; empty where they are not.
     """
 
     kind: Literal["text"] = "text"
@@ -42,6 +46,7 @@ class TextIn(Schema):
     variant: Variant
     vocabulary: list[str]
     merges: list[str] = Field(default_factory=list)
+    characters: list[str] = Field(default_factory=list)
 
     @classmethod
     def fit(
@@ -52,8 +57,12 @@ class TextIn(Schema):
         *,
         least: int = 2,
         most: int | None = None,
+        spelt: bool = False,
     ) -> TextIn:
-        """Learn the tokens: those seen ``least`` times (of characters and pieces all), ``most`` at the most."""
+        """Learn the tokens: those seen ``least`` times (of characters and pieces all), ``most`` at the most.
+
+        With ``spelt`` the characters of words too.
+        """
         if variant == "bpe":
             tokens, merges = pieces.learn([_whole(text) for text in texts], most)
             return cls(column=column, variant=variant, vocabulary=[UNKNOWN, END, *tokens], merges=merges)
@@ -62,7 +71,11 @@ class TextIn(Schema):
         if not kept:
             unit = "character" if variant == "char" else f"word that occurs {least} times"
             raise InputError(f"the training texts hold no {unit}; give more text, or read characters: --from text.char")
-        return cls(column=column, variant=variant, vocabulary=[UNKNOWN, END, *sorted(kept)])
+        letters: list[str] = []
+        if spelt:
+            found = Counter(letter for text in texts for word in spellings(text) for letter in word)
+            letters = [letter for letter, _ in found.most_common(_LETTERS)]
+        return cls(column=column, variant=variant, vocabulary=[UNKNOWN, END, *sorted(kept)], characters=letters)
 
     @property
     def columns(self) -> list[str]:
@@ -86,11 +99,25 @@ class TextIn(Schema):
         return split(text, self.variant)
 
     def encode(self, text: str | Sequence[str]) -> Tensor:
-        """The numbers of a text's tokens, int64 ``[T]``."""
+        """The numbers of a text's tokens, int64 ``[T]``; of words that are spelt ``[T, 1 + W]``, see :meth:`spell`."""
         if self.variant == "bpe":
             return torch.tensor(self._cutter.numbers(_whole(text)), dtype=torch.int64)
         index = self._index
-        return torch.tensor([index.get(token, 0) for token in self.split(text)], dtype=torch.int64)
+        numbers = torch.tensor([index.get(token, 0) for token in self.split(text)], dtype=torch.int64)
+        return torch.cat([numbers[:, None], self.spell(text)], dim=1) if self.characters else numbers
+
+    def spell(self, text: str | Sequence[str]) -> Tensor:
+        """The characters of every word, int64 ``[T, W]``: 0 none, 1 where a word begins, 2 where it ends, 3 unknown.
+
+        Of words too long for W the first and the last ones.
+        """
+        letters = self._letters
+        rows = []
+        for word in spellings(text):
+            kept = word if len(word) <= _SPELT else word[: _SPELT // 2] + word[-_SPELT // 2 :]
+            row = [1, *(letters.get(letter, 3) for letter in kept), 2]
+            rows.append(row + [0] * (_SPELT + 2 - len(row)))
+        return torch.tensor(rows, dtype=torch.int64).reshape(-1, _SPELT + 2)
 
     def unknown(self, text: str | Sequence[str]) -> list[str]:
         """The tokens of a text that training never saw, each once, in order; of pieces there are none."""
@@ -98,6 +125,17 @@ class TextIn(Schema):
             return []
         index = self._index
         return list(dict.fromkeys(token for token in self.split(text) if token not in index))
+
+    def lost(self, text: str | Sequence[str]) -> int:
+        """How many tokens of a text training never saw."""
+        if self.variant == "bpe":
+            return 0
+        index = self._index
+        return sum(token not in index for token in self.split(text))
+
+    def written(self, text: str) -> list[str]:
+        """The tokens of a text as they are written, for what is said of each."""
+        return list(text) if self.variant == "char" else spellings(text)
 
     def decode(self, numbers: Sequence[int]) -> str:
         """The text of token numbers, without the marks of its end."""
@@ -117,6 +155,10 @@ class TextIn(Schema):
     @cached_property
     def _index(self) -> dict[str, int]:
         return {token: n for n, token in enumerate(self.vocabulary)}
+
+    @cached_property
+    def _letters(self) -> dict[str, int]:
+        return {letter: n for n, letter in enumerate(self.characters, start=4)}
 
     @cached_property
     def _cutter(self) -> pieces.Cutter:
@@ -207,6 +249,15 @@ def _visible(token: str) -> str:
     if unicodedata.combining(rest[0]):
         rest = "◌" + rest
     return head + "".join(f"<{ord(char):02X}>" if unicodedata.category(char) == "Cc" else char for char in rest)
+
+
+def spellings(text: str | Sequence[str]) -> list[str]:
+    """The words of a text as they are written, in capitals too; as many as :func:`split` gives."""
+    if not isinstance(text, str):
+        return list(text)
+    # Small letters of a few capitals are two; then the words are spelt as they are split.
+    found, small = _WORDS.findall(text), split(text, "")
+    return found if len(found) == len(small) else small
 
 
 def _whole(text: str | Sequence[str]) -> str:
