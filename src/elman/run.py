@@ -24,6 +24,7 @@ from elman.model.write import Search
 from elman.online import Online
 from elman.training import place
 from elman.training.again import end_early, job_again, restore
+from elman.training.beside import baseline_scores
 from elman.training.board import Board
 from elman.training.checkpoint import Checkpoints, Every, Keeper
 from elman.training.history import Epoch, History, HistoryFile, Step
@@ -34,7 +35,7 @@ from elman.training.mistakes import mistakes
 from elman.training.origin import origin_of
 from elman.training.predict import evaluate, examples_of, predict, read_for
 from elman.training.randomness import unchanged
-from elman.training.scores import Scores, baseline_scores, calibrate, score
+from elman.training.scores import Scores, calibrate, score
 from elman.training.settings import Job, job_from, named_in_python
 from elman.training.state import TrainingState
 

@@ -72,6 +72,11 @@ class ExampleSet(Batches):
     def __len__(self) -> int:
         return len(self.inputs)
 
+    @property
+    def counted(self) -> np.ndarray:
+        """Scored steps of each sequence, ``[N]``, where there is a target a step."""
+        return self.inputs.lengths if self.scores is None else np.array([int(one.sum()) for one in self.scores])
+
     def count(self, size: int) -> int:
         return -(-len(self) // size)
 

@@ -60,12 +60,12 @@ def groups_of(data: Batches) -> np.ndarray | None:
         return np.repeat(np.arange(len(data)), data.written.lengths)
     if not isinstance(data, ExampleSet) or isinstance(data.targets, Tensor):
         return None
-    counted = [len(one) for one in data.targets] if data.scores is None else [int(one.sum()) for one in data.scores]
+    counted = data.counted
     sequence = np.repeat(np.arange(len(counted)), counted)
     if len(counted) >= _SEQUENCES:
         return sequence
     size = np.repeat([max(8, math.isqrt(one)) for one in counted], counted)
-    step = np.concatenate([np.arange(one) for one in counted]) if counted else np.zeros(0, dtype=np.int64)
+    step = np.concatenate([np.arange(one) for one in counted]) if len(counted) else np.zeros(0, dtype=np.int64)
     return _numbered(sequence, step // size)
 
 
@@ -89,15 +89,13 @@ def chance(mine: Scores, other: Scores, metric: str) -> Chance | None:
     if sides[0] is None or sides[1] is None or len(sides[0]) != len(sides[1]):
         return None
     stacked = np.stack([side.reshape(len(side), -1).astype(np.float64) for side in (sides[0], sides[1])])
-    known: np.ndarray = ~np.isnan(stacked).any(axis=(0, 2))
+    known = ~np.asarray(np.isnan(stacked).any(axis=(0, 2)))
     # Texts that are compared as wholes stand for themselves; groups are those of their tokens.
-    groups = mine.groups if mine.groups is not None and len(mine.groups) == len(known) else None
-    alone = groups is None
-    stacked, groups = stacked[:, known], groups if groups is None else groups[known]
+    alone = mine.groups is None or len(mine.groups) != len(known)
+    groups = (np.arange(len(known)) if alone or mine.groups is None else mine.groups)[known]
+    stacked = stacked[:, known]
     if not stacked.shape[1]:
         return None
-    if groups is None:
-        groups = np.arange(stacked.shape[1])
     first = np.flatnonzero(np.diff(groups, prepend=groups[0] - 1))
     count = len(first)
     first = first[:: -(-count // _MOST)]

@@ -27,8 +27,8 @@ from elman.model.network import SequenceModel
 from elman.run import Run
 from elman.training import loop
 from elman.training.loop import DivergedError, Epoch, History, Step, fit, mean_loss
+from elman.training.measures import METRICS
 from elman.training.optimise import optimiser_of
-from elman.training.scores import METRICS
 from elman.training.settings import LoopSettings, seconds_in
 
 # Toys of every pair -------------------------------------------------------------------------------------------

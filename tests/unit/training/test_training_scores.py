@@ -15,7 +15,8 @@ from elman.model.kinds.number import LEVELS, NumberOut
 from elman.model.kinds.series import SeriesIn
 from elman.model.kinds.text import TextIn, TokenOut
 from elman.model.network import SequenceModel
-from elman.training.scores import baseline_scores, calibrate, score
+from elman.training.beside import baseline_scores
+from elman.training.scores import calibrate, score
 
 Output = LabelOut | NumberOut | TokenOut
 
