@@ -174,8 +174,8 @@ def score_table(rows: dict[str, Scores], first: str) -> Table:
 
 
 @contextmanager
-def counting(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar for work that is counted, on a terminal; give it how many are done."""
+def counting(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A bar for work that is counted, on a terminal; give it how many are done, of ``total`` where that is known."""
     columns = (TextColumn(what), BarColumn(bar_width=None), TaskProgressColumn(), TimeRemainingColumn(compact=True))
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task(what, total=total)

@@ -17,7 +17,7 @@ from elman.cli.options import DATA, LESS, LOOP, NET, SAVE, SIDES, with_options
 from elman.core.errors import InputError
 from elman.model.grammar import PAIRS, experimental, parse_source, parse_target
 
-__all__ = ["register", "stoppable"]
+__all__ = ["carry_out", "register", "stoppable"]
 
 
 def _listed(*, recorded: bool) -> str:
@@ -105,6 +105,11 @@ def train(
                 f"{words} is missing ({example}); as in: "
                 "elman train reviews.csv --from text:review --to label:sentiment"
             )
+    carry_out(settings, out)
+
+
+def carry_out(settings: dict[str, Any], out: str | None) -> None:
+    """Train by settings, under the eyes of who waits, and say how it went."""
     from elman.run import train_job
     from elman.training.settings import job_from
 

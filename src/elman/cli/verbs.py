@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from elman.cli import bench, compare, data, demo, evaluate, generate, plan, predict, show_run, train, tune
+from elman.cli import bench, compare, data, demo, evaluate, generate, plan, predict, recipe, show_run, train, tune
 from elman.cli.show import as_typed, fail
 from elman.cli.welcome import WELCOME
 from elman.core.errors import ElmanError
@@ -21,7 +21,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (data, train, compare, tune, evaluate, predict, generate, show_run, plan, demo, bench):
+for verb in (data, train, compare, tune, evaluate, predict, generate, show_run, recipe, plan, demo, bench):
     verb.register(app)
 
 
