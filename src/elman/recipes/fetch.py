@@ -115,6 +115,9 @@ class Files:
             packed = self._download(file)
         except (OSError, HTTPException, ValueError) as error:
             reason = error if isinstance(error, HTTPError) else getattr(error, "reason", error)
+            if isinstance(error, HTTPError):
+                # It holds the connection.
+                error.close()
             raise InputError(
                 f"{file.name} cannot be fetched ({reason}). Fetch {file.url} elsewhere, put it into a folder, and name "
                 "that by --data FOLDER"

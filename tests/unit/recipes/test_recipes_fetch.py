@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -21,8 +22,8 @@ GOOD = b"a\tb\n"
 class _Publisher(BaseHTTPRequestHandler):
     """Serves what stands in ``pages``; counts what was asked for."""
 
-    pages: dict[str, bytes] = {}
-    asked: list[str] = []
+    pages: ClassVar[dict[str, bytes]] = {}
+    asked: ClassVar[list[str]] = []
 
     def do_GET(self) -> None:
         self.asked.append(self.path)
