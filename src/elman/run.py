@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,8 @@ from elman.model.decode import continue_text
 from elman.model.file import load_model, save_model
 from elman.model.folder import write_file
 from elman.model.network import Cells, SequenceModel
-from elman.model.write import Search
+from elman.model.sampling import Sampling
+from elman.model.write import Draws, Search
 from elman.online import Online
 from elman.training import place
 from elman.training.again import end_early, job_again, restore
@@ -90,7 +91,7 @@ class Run:
         *,
         id: str | None = None,
         time: str | None = None,
-        search: Search | None = None,
+        search: Search | Draws | None = None,
     ) -> pl.DataFrame:
         """Predict a file, or a list of sequences (texts, arrays ``[T, C]``, or dictionaries of columns).
 
@@ -98,7 +99,7 @@ class Run:
             data: the file's name, or the sequences.
             id: column that says which rows of the file form one sequence; None takes that of the training.
             time: column of each row's time; None takes that of the training.
-            search: how texts are written, see :class:`elman.model.write.Search`; None takes a beam of 5.
+            search: how texts are written, see :class:`elman.model.write.Search` and ``Draws``; None takes a beam of 5.
 
         Returns:
             A polars frame: for a label ``id``, ``label`` and a probability a class; for several ``labels`` (with
@@ -141,11 +142,16 @@ class Run:
         return Online(self.model, str(self.path))
 
     def generate(
-        self, prompt: str = "", length: int = 200, *, temperature: float = 1.0, top_k: int = 0, seed: int = 0
+        self,
+        prompt: str = "",
+        length: int = 200,
+        *,
+        sampling: Sampling | None = None,
+        stop: Sequence[str] = (),
+        seed: int = 0,
     ) -> str:
         """Continue a text; see :func:`elman.model.decode.continue_text`."""
-        written = continue_text(self.model, prompt, length, temperature=temperature, top_k=top_k, seed=seed)
-        return prompt + "".join(written)
+        return prompt + "".join(continue_text(self.model, prompt, length, sampling=sampling, stop=stop, seed=seed))
 
     def plan(self, steps: int, batch: int) -> Plan:
         """Which engine runs the model, and why; see :func:`elman.plan`."""

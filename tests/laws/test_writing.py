@@ -24,8 +24,9 @@ from elman.model.kinds.series import SeriesIn
 from elman.model.kinds.text import TextIn
 from elman.model.kinds.written import TextOut
 from elman.model.network import SequenceModel
+from elman.model.sampling import Sampling
 from elman.model.search import END, beam
-from elman.model.write import Search, attended, sampled, write, write_all
+from elman.model.write import Draws, Search, attended, draw, write, write_all
 
 LENGTHS, TARGETS = [4, 0, 9, 1, 6], [3, 5, 1, 7, 2]
 WIDTH, SIZE, TOKENS = 5, 6, 9
@@ -361,8 +362,29 @@ def test_rows_of_a_state_go_with_their_hypotheses() -> None:
 def test_drawn_texts_follow_the_models_chances() -> None:
     model = _model("gru dot")
     rows = _source().rows(torch.full((4_000,), 2))
-    drawn = sampled(model, rows, temperature=1.0, top_k=0, generator=torch.Generator().manual_seed(0), limit=1)
-    ended = sum(not text for text in drawn) / len(drawn)
+    drawn = draw(model, rows, Draws(limit=1), torch.Generator().manual_seed(0))
+    ended = sum(one.ended for some in drawn for one in some) / len(drawn)
     target = torch.tensor([[END]])
     chance = math.exp(-float(_allowed(model, _source().rows(torch.tensor([2])), target)[0]))
     assert ended == pytest.approx(chance, abs=4 * math.sqrt(chance * (1 - chance) / len(drawn)) + 1e-9)
+
+
+def test_several_texts_are_drawn_of_each_sequence_and_counted_as_the_model_counts() -> None:
+    model, rows = _model("gru dot"), _source()
+    found = draw(model, rows, Draws(best=3, limit=4), torch.Generator().manual_seed(0))
+    assert [len(some) for some in found] == [3] * rows.batch
+    for row, some in enumerate(found):
+        for one in some:
+            target = torch.tensor(one.tokens)[:, None]
+            nats = float(_allowed(model, rows.rows(torch.tensor([row])), target)[0].sum())
+            assert one.nats == pytest.approx(nats, rel=1e-5)
+            assert one.ended == (one.tokens[-1] == END)
+            assert END not in one.tokens[:-1]
+    assert len({tuple(one.tokens) for some in found for one in some}) > 3
+
+
+def test_the_likeliest_text_drawn_is_that_of_a_beam_of_one() -> None:
+    model = _model("gru dot")
+    greedy = write_all(model, _source().to_list(), Search(beam=1))
+    cold = write_all(model, _source().to_list(), Draws(Sampling(0.0)))
+    assert [one.tokens for some in cold for one in some] == [one.tokens for some in greedy for one in some]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from elman.cli import show
-from elman.cli.writing import BEAM, BEST, PENALTY, search_of
+from elman.cli.writing import BEAM, BEST, PENALTY, SEED, TEMPERATURE, TOP_K, TOP_P, how_of
 from elman.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ Predict every sequence of a file.
   elman predict runs/demand-1 demand.csv > forecast.csv
   elman predict runs/machines-1 new.csv --keep site,owner --out p.parquet
   elman predict runs/german-1 new.csv --beam 10 --n-best 3
+  elman predict runs/german-1 new.csv --n-best 5 --temperature 0.7
 
 The id of every sequence comes first, --keep puts other columns beside it. Labels come with the probability of every \
 class, numbers and forecasts with an 80 % interval. Without --out the table goes to the terminal (shortened) or, as \
@@ -49,6 +50,10 @@ def predict(
     beam: int | None = BEAM,
     n_best: int | None = BEST,
     length_penalty: float | None = PENALTY,
+    temperature: float | None = TEMPERATURE,
+    top_k: int | None = TOP_K,
+    top_p: float | None = TOP_P,
+    seed: int | None = SEED,
     device: str = typer.Option("cpu", help="cpu or cuda."),
 ) -> None:
     from elman.data.keep import keep as beside
@@ -56,9 +61,9 @@ def predict(
     from elman.training.make import check_device
     from elman.training.predict import predict, read_for
 
-    search = search_of(beam, n_best, length_penalty)
+    search = how_of((beam, length_penalty), n_best, (temperature, top_k, top_p), seed)
     if out is not None:
-        _check_out(Path(out))
+        check_out(Path(out))
     where = check_device(device)
     found = load(run)
     found.model.to(where)
@@ -74,7 +79,7 @@ def predict(
     show.notes(made.notes)
     if out is not None:
         # Parquet has times of its own, and room for every digit.
-        _write(made.frame if out.endswith(".parquet") else made.written(), Path(out))
+        write_table(made.frame if out.endswith(".parquet") else made.written(), Path(out))
         show.err.print(f"{len(made.frame):,} rows written to {out}")
     elif show.interactive():
         show.out.print(str(made.written()))
@@ -83,7 +88,7 @@ def predict(
         sys.stdout.write(made.written().write_csv())
 
 
-def _check_out(path: Path) -> None:
+def check_out(path: Path) -> None:
     if path.suffix not in (".csv", ".jsonl", ".parquet"):
         raise InputError(f"--out {path}: the ending says the format; use .csv, .jsonl or .parquet")
     if not path.absolute().parent.is_dir():
@@ -92,7 +97,7 @@ def _check_out(path: Path) -> None:
         raise InputError(f"--out {path}: exists already and is not overwritten; name another file, or remove it")
 
 
-def _write(frame: pl.DataFrame, path: Path) -> None:
+def write_table(frame: pl.DataFrame, path: Path) -> None:
     made = False
     table = io.BytesIO()
     if path.suffix == ".csv":

@@ -56,13 +56,17 @@ def fail(message: str) -> None:
     err.print(Text.assemble(("error: ", "bold red"), message))
 
 
+_WRITING = ("beam", "best", "length_penalty", "temperature", "top_k", "top_p", "count", "length", "stop", "prompt")
+"""What is said of writing texts, by its names in Python."""
+
+
 def as_typed(message: str) -> str:
     """A message that begins with settings (``weight_decay: ...``), with them as options (``--weight-decay: ...``)."""
     head, colon, rest = message.partition(": ")
     names = head.split(", ")
-    if not colon or not all(name in Job.model_fields and name != "file" for name in names):
+    if not colon or not all((name in Job.model_fields and name != "file") or name in _WRITING for name in names):
         return message
-    typed = {"source": "from", "target": "to"}
+    typed = {"source": "from", "target": "to", "best": "n-best"}
     return ", ".join(f"--{typed.get(name, name.replace('_', '-'))}" for name in names) + colon + rest
 
 

@@ -46,7 +46,9 @@ def check_beam(width: int, best: int, limit: int, alpha: float) -> None:
     if width < 1 or width > 10_000:
         raise InputError(f"beam: expected a whole number from 1 (greedy) to 10,000, got {width}")
     if not 1 <= best <= width:
-        raise InputError(f"best: a beam of {width} finds from 1 to {width} texts, got {best}; widen it: beam={best}")
+        raise InputError(
+            f"best: a beam of {width} finds from 1 to {width} texts, got {best}; ask for fewer, or widen the beam"
+        )
     if limit < 1:
         raise InputError(f"limit: expected at least 1 token, got {limit}")
     if not 0 <= alpha <= 10:

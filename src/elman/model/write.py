@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from elman.core.errors import InputError
 from elman.core.ragged import Ragged
-from elman.core.state import State
+from elman.core.state import State, take_rows
 from elman.model.decoder import Decoder
 from elman.model.kinds.text import TokenHead
 from elman.model.kinds.written import TextOut
 from elman.model.network import SequenceModel
+from elman.model.sampling import Sampling
 from elman.model.search import END, Hypothesis, beam, check_beam
 
-__all__ = ["Search", "attended", "parts_of", "sampled", "write", "write_all"]
+__all__ = ["Draws", "Search", "attended", "draw", "parts_of", "write", "write_all"]
+
+_SHORT = 8
+"""Steps that a sequence counts for at least: of very short ones the written texts are what takes the room."""
 
 _AT_ONCE = 4_096
 """Steps of the source that are read at once, pads included; rows are as many as fit, times the beams."""
@@ -46,6 +50,34 @@ class Search:
         check_beam(self.beam, self.best, 1 if self.limit is None else self.limit, self.length_penalty)
 
 
+@dataclass(frozen=True)
+class Draws:
+    """How texts are drawn at random.
+
+    Attributes:
+        sampling: how a token is drawn.
+        best: texts drawn of each sequence.
+        seed: the same seed draws the same texts of the same sequences.
+        prefix: what every text begins with.
+        limit: tokens at the most; None takes half as many again as the longest of training.
+
+    Raises:
+        InputError: a number is out of its range.
+    """
+
+    sampling: Sampling = field(default_factory=Sampling)
+    best: int = 1
+    seed: int = 0
+    prefix: str = ""
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        limit = 1 if self.limit is None else self.limit
+        for name, value, least in (("count", self.best, 1), ("seed", self.seed, 0), ("length", limit, 1)):
+            if not least <= value < 2**63:
+                raise InputError(f"{name}: expected at least {least} and below 2**63, got {value}")
+
+
 def parts_of(model: SequenceModel) -> tuple[Decoder, TokenHead, TextOut]:
     """What writes; raise :class:`InputError` where a model writes no text."""
     out = model.config.output
@@ -67,7 +99,7 @@ def write(model: SequenceModel, ragged: Ragged, search: Search) -> list[list[Hyp
         if len(owners) != len(memory.mask):
             memory = whole.rows(owners.to(whole.mask.device))
         written = decoder(Ragged(tokens[None].to(whole.keys.device)), memory, state)
-        log = torch.log_softmax(_allowed(head, head.raw(written.features.values[0])), dim=-1)
+        log = torch.log_softmax(head.allowed(head.raw(written.features.values[0])), dim=-1)
         return log.cpu(), written.state
 
     limit = search.limit or out.limit
@@ -83,15 +115,22 @@ def write(model: SequenceModel, ragged: Ragged, search: Search) -> list[list[Hyp
 
 
 def write_all(
-    model: SequenceModel, inputs: Sequence[Tensor], search: Search, progress: Callable[[int], None] | None = None
+    model: SequenceModel,
+    inputs: Sequence[Tensor],
+    search: Search | Draws,
+    progress: Callable[[int], None] | None = None,
 ) -> list[list[Hypothesis]]:
-    """The best texts of encoded sequences ``[T, *]``, in their order; those of like length are read together.
+    """The texts of encoded sequences ``[T, *]``, in their order; those of like length are read together.
 
     Args:
-        model: writes texts. inputs: encoded. search: how.
+        model: writes texts. inputs: encoded. search: how they are searched for, or drawn.
         progress: told how many are done, now and then.
     """
     device = next(model.parameters()).device
+    wide = search.beam if isinstance(search, Search) else search.best
+    generator = torch.Generator(device)
+    if isinstance(search, Draws):
+        generator.manual_seed(search.seed)
     order = sorted(range(len(inputs)), key=lambda k: len(inputs[k]))
     found: list[list[Hypothesis]] = [[] for _ in inputs]
     start = 0
@@ -100,12 +139,13 @@ def write_all(
         stop = start + 1
         while stop < len(order):
             longest = max(longest, len(inputs[order[stop]]))
-            if longest * (stop + 1 - start) * search.beam > _AT_ONCE:
+            if max(longest, _SHORT) * (stop + 1 - start) * wide > _AT_ONCE:
                 break
             stop += 1
         chosen = order[start:stop]
         rows = Ragged.from_list([inputs[k] for k in chosen])
-        texts = write(model, Ragged(rows.values.to(device), rows.host_lengths), search)
+        given = Ragged(rows.values.to(device), rows.host_lengths)
+        texts = write(model, given, search) if isinstance(search, Search) else draw(model, given, search, generator)
         for k, one in zip(chosen, texts, strict=True):
             found[k] = one
         start = stop
@@ -115,27 +155,39 @@ def write_all(
 
 
 @torch.inference_mode()
-def sampled(
-    model: SequenceModel, ragged: Ragged, *, temperature: float, top_k: int, generator: torch.Generator, limit: int
-) -> list[list[int]]:
-    """Draw one text of every sequence of a batch, token by token; their tokens without the end."""
+def draw(model: SequenceModel, ragged: Ragged, draws: Draws, generator: torch.Generator) -> list[list[Hypothesis]]:
+    """Draw texts of every sequence of a batch, token by token, each with what the model itself thinks of it."""
     model.eval()
-    decoder, head, _ = parts_of(model)
+    decoder, head, out = parts_of(model)
     memory, state = decoder.remember(model.features(ragged)[0])
-    tokens = torch.full((ragged.batch,), END, device=memory.keys.device)
-    found: list[list[int]] = [[] for _ in range(ragged.batch)]
-    open_ = [True] * ragged.batch
-    for _ in range(limit):
+    device = memory.keys.device
+    if new := out.tokens.unknown(draws.prefix):
+        raise InputError(f"prompt: training never saw {', '.join(map(repr, new))}, so no text begins with it")
+    owners = torch.arange(ragged.batch, device=device).repeat_interleave(draws.best)
+    # The decoder itself lets several rows look at one memory.
+    state = take_rows(state, owners)
+    rows, limit, begun = ragged.batch * draws.best, draws.limit or out.limit, out.encode(draws.prefix).tolist()[:-1]
+    tokens = torch.full((rows,), END, device=device)
+    open_, nats, made = torch.ones(rows, dtype=torch.bool, device=device), torch.zeros(rows, device=device), []
+    for step in range(limit):
         written = decoder(Ragged(tokens[None]), memory, state)
-        logits, state = head.raw(written.features.values[0]), written.state
-        tokens = head.sample(logits, temperature=temperature, top_k=top_k, generator=generator)
-        for row, token in enumerate(tokens.tolist()):
-            open_[row] = open_[row] and token != END
-            if open_[row]:
-                found[row].append(token)
-        if not any(open_):
+        scores, state = head.allowed(head.raw(written.features.values[0])), written.state
+        tokens = draws.sampling.draw(scores, generator)
+        if step < len(begun):
+            tokens = torch.full_like(tokens, begun[step])
+        made.append(tokens)
+        nats -= torch.where(open_, torch.log_softmax(scores, -1).gather(1, tokens[:, None])[:, 0], 0.0)
+        open_ &= tokens != END
+        if not open_.any():
             break
-    return found
+    found = [_drawn(*one) for one in zip(torch.stack(made, 1).tolist(), nats.tolist(), strict=True)]
+    return [found[k : k + draws.best] for k in range(0, rows, draws.best)]
+
+
+def _drawn(tokens: list[int], nats: float) -> Hypothesis:
+    ended = END in tokens
+    kept = tokens[: tokens.index(END) + 1] if ended else tokens
+    return Hypothesis(kept, nats, -nats / len(kept), ended)
 
 
 @torch.inference_mode()
@@ -148,7 +200,3 @@ def attended(model: SequenceModel, source: Tensor, tokens: Sequence[int]) -> Ten
     given = torch.tensor([END, *tokens[:-1]], device=device)
     weights: Tensor = decoder(Ragged(given[:, None]), memory, state).weights[:, 0].cpu()
     return weights
-
-
-def _allowed(head: TokenHead, logits: Tensor) -> Tensor:
-    return logits.index_fill(-1, torch.tensor(head.never, device=logits.device), -torch.inf)

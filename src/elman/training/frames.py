@@ -24,7 +24,7 @@ from elman.model.kinds.number import LEVELS, NumberOut
 from elman.model.kinds.text import TextIn
 from elman.model.kinds.written import TextOut
 from elman.model.network import SequenceModel
-from elman.model.write import Search, write_all
+from elman.model.write import Draws, Search, write_all
 
 __all__ = ["digits", "encoded_rows", "frame_of", "free", "intervals", "likeliest"]
 
@@ -36,7 +36,10 @@ _LIKELIEST = 3
 
 
 def frame_of(
-    model: SequenceModel, ex: Examples, search: Search | None = None, progress: Callable[[int], None] | None = None
+    model: SequenceModel,
+    ex: Examples,
+    search: Search | Draws | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> pl.DataFrame:
     """What a model says of every example; ``search``, ``progress``: see :func:`elman.training.predict.predict`."""
     out, target = model.config.output, parse_target(model.config.target).kind
@@ -52,7 +55,7 @@ def frame_of(
 
 
 def _written(
-    model: SequenceModel, ex: Examples, out: TextOut, search: Search, progress: Callable[[int], None] | None
+    model: SequenceModel, ex: Examples, out: TextOut, search: Search | Draws, progress: Callable[[int], None] | None
 ) -> pl.DataFrame:
     """The best texts of every example, each with its mean of ``log p`` a token; of several, a row each, ranked."""
     found = write_all(model, [model.config.input.encode(raw) for raw in ex.inputs], search, progress)

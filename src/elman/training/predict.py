@@ -31,7 +31,7 @@ from elman.model.kinds.series import SeriesIn
 from elman.model.kinds.text import TextIn, TokenOut
 from elman.model.kinds.written import TextOut
 from elman.model.network import SequenceModel
-from elman.model.write import Search, parts_of
+from elman.model.write import Draws, Search, parts_of
 from elman.training.frames import digits, frame_of
 from elman.training.scores import Scores, score
 
@@ -201,13 +201,16 @@ def _raw(kind: SeriesIn | TextIn, sequence: Any, k: int) -> Any:
 
 @torch.inference_mode()
 def predict(
-    model: SequenceModel, ex: Examples, search: Search | None = None, progress: Callable[[int], None] | None = None
+    model: SequenceModel,
+    ex: Examples,
+    search: Search | Draws | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Prediction:
     """Predict every example; see :class:`Prediction`.
 
     Args:
         model: the model. ex: the examples.
-        search: how texts are searched for, of a model that writes.
+        search: how texts are searched for or drawn, of a model that writes.
         progress: told how many texts are written, now and then.
     """
     model.eval()

@@ -17,6 +17,7 @@ from elman.model.kinds.number import LEVELS, NumberHead, NumberOut
 from elman.model.kinds.series import SeriesIn
 from elman.model.kinds.text import END, UNKNOWN, TextIn, TokenHead
 from elman.model.network import SequenceModel
+from elman.model.sampling import Sampling
 
 FINITE = st.floats(-1e6, 1e6, allow_subnormal=False)
 
@@ -135,22 +136,22 @@ def test_the_unknown_token_is_never_drawn_and_top_1_is_the_likeliest() -> None:
     head = TokenHead(1, 4, separate=True)
     logits = torch.tensor([[50.0, 1.0, 2.0, 1.5]]).repeat(200, 1)
     generator = torch.Generator().manual_seed(0)
-    drawn = head.sample(logits, temperature=1.0, top_k=0, generator=generator)
+    drawn = Sampling(1.0, 0).draw(head.allowed(logits), generator)
     assert set(drawn.tolist()) == {1, 2, 3}
-    two = head.sample(logits, temperature=1.0, top_k=2, generator=generator)
+    two = Sampling(1.0, 2).draw(head.allowed(logits), generator)
     assert set(two.tolist()) == {2, 3}
-    whole = TokenHead(1, 4).sample(logits, temperature=1.0, top_k=0, generator=generator)
+    whole = Sampling(1.0, 0).draw(TokenHead(1, 4).allowed(logits), generator)
     assert set(whole.tolist()) == {2, 3}
     for temperature, top_k in ((0.0, 0), (1.0, 1), (5.0, 1), (1e-30, 0), (1e-3, 99)):
-        assert set(head.sample(logits, temperature=temperature, top_k=top_k, generator=generator).tolist()) == {2}
+        assert set(Sampling(temperature, top_k).draw(head.allowed(logits), generator).tolist()) == {2}
 
 
 def test_tokens_are_drawn_as_often_as_the_softmax_says() -> None:
     head = TokenHead(1, 3, separate=True)
     logits = torch.tensor([[0.0, 0.0, np.log(3.0)]]).repeat(4000, 1)
-    drawn = head.sample(logits, temperature=1.0, top_k=0, generator=torch.Generator().manual_seed(0))
+    drawn = Sampling(1.0, 0).draw(head.allowed(logits), torch.Generator().manual_seed(0))
     assert float((drawn == 2).float().mean()) == pytest.approx(0.75, abs=0.03)
-    colder = head.sample(logits, temperature=0.5, top_k=0, generator=torch.Generator().manual_seed(0))
+    colder = Sampling(0.5, 0).draw(head.allowed(logits), torch.Generator().manual_seed(0))
     assert float((colder == 2).float().mean()) == pytest.approx(0.9, abs=0.03)
 
 

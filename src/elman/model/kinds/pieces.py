@@ -6,7 +6,8 @@ are joined as training found most useful. Whatever the text, nothing is unknown,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import codecs
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from elman.core.errors import InputError, ModelFileError
@@ -14,7 +15,7 @@ from elman.core.errors import InputError, ModelFileError
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["Cutter", "learn", "readable"]
+__all__ = ["Cutter", "joined", "learn", "readable"]
 
 _SPECIAL = 2
 """Tokens before the pieces: the unknown one and the end."""
@@ -82,14 +83,26 @@ class Cutter:
         return str(self._tokenizer.decode([n - _SPECIAL for n in numbers]))
 
 
+def joined(pieces: Iterable[str]) -> Iterator[str]:
+    """The text of pieces as they come; what ends within a character waits for the rest of it."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    for piece in pieces:
+        yield decoder.decode(_bytes_of(piece))
+    yield decoder.decode(b"", final=True)
+
+
 def readable(piece: str) -> str:
     """A piece as people read it, with the space before it; bytes that are no whole character as ``<E2 82>``."""
-    data = bytes(_BYTES[char] for char in piece)
+    data = _bytes_of(piece)
     try:
         return data.decode()
     except UnicodeDecodeError:
         space = " " if data[0] == 32 else ""
         return f"{space}<{data[len(space) :].hex(' ').upper()}>"
+
+
+def _bytes_of(piece: str) -> bytes:
+    return bytes(_BYTES[char] for char in piece)
 
 
 def _bytes() -> dict[str, int]:

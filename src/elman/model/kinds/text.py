@@ -205,19 +205,11 @@ class TokenHead(nn.Module):
         smoothing = self.smoothing if self.training else 0.0
         return nn.functional.cross_entropy(logits, target, reduction="none", label_smoothing=smoothing)
 
-    def sample(self, logits: Tensor, *, temperature: float, top_k: int, generator: torch.Generator) -> Tensor:
-        """Draw one token a row, ``(N, V)`` to int64 ``(N,)``; temperature 0 takes the likeliest.
-
-        The unknown token is never drawn; the end mark only where training saw one.
+    def allowed(self, logits: Tensor) -> Tensor:
+        """Scores ``(N, V)`` with minus infinity for what is never written: the unknown token, and the end mark where
+        training saw none.
         """
-        logits = logits.index_fill(-1, torch.tensor(self.never, device=logits.device), -torch.inf)
-        if temperature < 1e-6:
-            return logits.argmax(-1)
-        if top_k:
-            lowest = logits.topk(min(top_k, logits.shape[-1])).values[:, -1:]
-            logits = logits.masked_fill(logits < lowest, -torch.inf)
-        chances = torch.softmax(logits / temperature, dim=-1)
-        return torch.multinomial(chances, 1, generator=generator).squeeze(-1)
+        return logits.index_fill(-1, torch.tensor(self.never, device=logits.device), -torch.inf)
 
 
 class TiedHead(TokenHead):
