@@ -104,8 +104,8 @@ class Run:
         Returns:
             A polars frame: for a label ``id``, ``label`` and a probability a class; for several ``labels`` (with
             ``|`` between) and a probability a class; for numbers ``id``, the value and its 80 % interval (``_low``,
-            ``_high``), for forecasts one row a step ahead, with its time; for tags and series one row a step; for the
-            event that follows the three likeliest. Columns of ids and times are called as in the training file.
+            ``_high``), for forecasts a row a step ahead, with its time; for tags and series a row a step; for the event
+            that follows the three likeliest. Ids and times are called as in the training file.
 
         Warns:
             UserWarning: words or characters that training never saw, counted.

@@ -25,8 +25,8 @@ from elman.model.kinds.text import TextIn
 from elman.model.kinds.written import TextOut
 from elman.model.network import SequenceModel
 from elman.model.sampling import Sampling
-from elman.model.search import END, beam
-from elman.model.write import Draws, Search, attended, draw, write, write_all
+from elman.model.search import END, beam, likeliest
+from elman.model.write import Draws, Search, attended, draw, parts_of, prepared, write, write_all
 
 LENGTHS, TARGETS = [4, 0, 9, 1, 6], [3, 5, 1, 7, 2]
 WIDTH, SIZE, TOKENS = 5, 6, 9
@@ -388,3 +388,39 @@ def test_the_likeliest_text_drawn_is_that_of_a_beam_of_one() -> None:
     greedy = write_all(model, _source().to_list(), Search(beam=1))
     cold = write_all(model, _source().to_list(), Draws(Sampling(0.0)))
     assert [one.tokens for some in cold for one in some] == [one.tokens for some in greedy for one in some]
+
+
+@given(
+    rows=st.sampled_from([1, 16, 20]),
+    blocks=st.integers(1, 9),
+    count=st.integers(1, 4),
+    seed=st.integers(0, 10**6),
+    kinds=st.sampled_from([3, 1000]),
+)
+def test_the_likeliest_are_those_of_a_whole_sort(rows: int, blocks: int, count: int, seed: int, kinds: int) -> None:
+    log = torch.randint(0, kinds, (rows, 64 * blocks), generator=torch.Generator().manual_seed(seed)).double()
+    log[log == 0] = -torch.inf
+    values, places = likeliest(log, count)
+    assert torch.equal(values, log.sort(1, descending=True).values[:, :count])
+    assert torch.equal(log.gather(1, places), values)
+    assert all(len(set(row)) == count for row in places.tolist())
+
+
+@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("beams", [1, 3])
+def test_a_step_of_writing_gives_what_the_decoder_gives_for_the_whole_text(name: str, beams: int) -> None:
+    model, rows = _model(name), _source()
+    decoder, head, out = parts_of(model)
+    steps = prepared(model)
+    told = torch.randint(2, out.size, (5, rows.batch * beams), generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        features = model.features(rows)[0]
+        memory, state = decoder.remember(features)
+        owners = torch.arange(rows.batch).repeat_interleave(beams)
+        whole = head.allowed(head.raw(decoder(Ragged(told), memory, take_rows(state, owners)).features.values))
+        folded, state = steps.remember(features)
+        state, found = take_rows(state, owners), []
+        for tokens in told:
+            scores, state = steps.step(tokens, folded, state)
+            found.append(scores)
+    compare(f"steps, {name}", {"scores": torch.stack(found)}, {"scores": whole})

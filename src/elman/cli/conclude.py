@@ -29,7 +29,7 @@ _KEPT = {
 }
 """What a run leaves for people, in words."""
 
-_SAME = {"file", *SIDES, *DATA, "class_weights", "metric"}
+_SAME = {"file", *SIDES, *DATA, "class_weights", "metric", "choose_by"}
 """Settings that say what the task is, not how it is learnt."""
 
 

@@ -71,6 +71,7 @@ LOOP: Table = {
     "patience": _option(int, "Epochs without gain before stopping."),
     "class_weights": _option(str, "balanced, or CLASS=WEIGHT,...: what each counts in training."),
     "metric": _option(str, "Score to show first: accuracy, macro_f1, micro_f1, exact, mae, rmse ..."),
+    "choose_by": _option(str, "What chooses the epoch: loss, or a metric (loss; of names in texts entity_f1)."),
     "score_on": _option(str, "Part of the final scores: test, or valid to leave the test unseen (test)."),
     "seed": _option(int, "Of split, weights, order and masks (0)."),
     "split_seed": _option(int, "Of a split drawn at random, that alone (as --seed)."),

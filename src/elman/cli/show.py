@@ -258,9 +258,10 @@ class Watch:
     def _epoch(self, epoch: Epoch) -> None:
         if epoch.notes or epoch.epoch == 1 or not epoch.epoch % self._every:
             mark = " *" if epoch.best else ""
+            score = "" if epoch.score is None else f"  {epoch.chosen_by} {epoch.score:.4f}"
             err.print(
                 f"{epoch.epoch:5d}  {epoch.train_loss:8.4f}  {epoch.valid_loss:10.4f}  {epoch.grad_norm:8.3f}  "
-                f"{epoch.seconds:7.1f}{mark}"
+                f"{epoch.seconds:7.1f}{score}{mark}"
             )
         notes(epoch.notes)
 

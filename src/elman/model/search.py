@@ -6,8 +6,10 @@ log-probabilities of the next ones and the state behind, for N rows at once.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,10 +17,13 @@ from torch import Tensor
 from elman.core.errors import InputError
 from elman.core.state import State, take_rows
 
-__all__ = ["END", "Hypothesis", "Writer", "beam", "check_beam"]
+__all__ = ["END", "Hypothesis", "Writer", "beam", "check_beam", "likeliest"]
 
 END = 1
 """The token that begins and ends what is written."""
+
+_ROWS, _BLOCK = 16, 64
+"""Rows from which on blocks of so many numbers are compared first."""
 
 Writer = Callable[[Tensor, State, Tensor], tuple[Tensor, State]]
 """``(tokens (N,), state, owners (B,)) -> log p (N, V), state``: N = B K rows, K for each sequence in ``owners``."""
@@ -74,82 +79,126 @@ def beam(
     """
     check_beam(width, best, limit, alpha)
     search = _Search(batch, width, limit, alpha, best)
-    owners = torch.arange(batch)
-    tokens = torch.full((batch,), END)
-    for step in range(limit):
+    owners, tokens = torch.arange(batch), torch.full((batch,), END)
+    for _ in range(limit):
         log, state = writer(tokens, state, owners)
-        rows, tokens, keep = search.extend(log.unflatten(0, (len(owners), -1)), step + 1)
+        written, rows, keep = search.extend(log)
         if keep is not None:
             owners = owners[keep]
-        if not len(owners):
+        if not written:
             break
-        state = take_rows(state, rows)
+        tokens = torch.tensor(written)
+        # Greedy rows stay where they are until one of them has ended.
+        if len(rows) != len(log) or rows != list(range(len(rows))):
+            state = take_rows(state, torch.tensor(rows))
     return search.found()
 
 
+def likeliest(log: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Values and places ``(N, count)`` of the largest numbers of every row of ``log (N, V)``, the largest first.
+
+    Of many rows whole blocks are compared first: the largest numbers lie in the blocks with the largest maxima.
+    """
+    rows, size = log.shape
+    blocks = size // _BLOCK
+    if rows < _ROWS or size % _BLOCK or blocks < 2 * count:
+        return log.topk(count)
+    split = log.unflatten(1, (blocks, _BLOCK))
+    chosen = split.amax(-1).topk(count).indices
+    values, place = split.gather(1, chosen[..., None].expand(-1, -1, _BLOCK)).flatten(1).topk(count)
+    return values, chosen.gather(1, place // _BLOCK) * _BLOCK + place % _BLOCK
+
+
+class _Open(NamedTuple):
+    """A beginning that may still go on: its ``log p``, the row of the step before that it goes on from, its token."""
+
+    log: float
+    row: int
+    token: int
+
+
 class _Search:
-    """The hypotheses of a batch, open and ended."""
+    """The hypotheses of a batch, open and ended. A handful of numbers a sequence: lists are faster than tensors."""
 
     def __init__(self, batch: int, width: int, limit: int, alpha: float, best: int) -> None:
         self.width, self.limit, self.alpha, self.best = width, limit, alpha, best
         self.owners = list(range(batch))
         self.ended: list[list[Hypothesis]] = [[] for _ in range(batch)]
         self.log = torch.zeros(batch, 1)
-        self.written = torch.empty(batch, 1, 0, dtype=torch.int64)
+        self.steps: list[list[_Open]] = []
 
-    def extend(self, log: Tensor, length: int) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Add a token to the open hypotheses, from ``log p (B, K, V)`` of what comes next.
+    def extend(self, log: Tensor) -> tuple[list[int], list[int], list[int] | None]:
+        """Add a token to the open hypotheses, from ``log p (N, V)`` of what comes next.
 
         Returns:
-            For every open hypothesis the row it goes on from, its new token, and which of the B sequences are still
+            For every open hypothesis its new token and the row it goes on from, and which of the sequences are still
             searched (None for all).
         """
-        batch, beams, size = log.shape
-        count = min(2 * self.width, beams * size)
-        total, place = (self.log.to(log)[..., None] + log).flatten(1).topk(count)
-        rows, tokens = place // size, place % size
-        stop = (tokens == END) & total.isfinite()
-        # An end mark is set aside where it stands among the first K; those behind only fill the places that this frees.
-        among = torch.arange(count).expand(batch, -1) < self.width
-        self._set_aside(total, rows, stop & among, length)
-        order = torch.where((tokens == END) | ~total.isfinite(), count, torch.arange(count)).sort(-1).indices
-        open_ = order[:, : self.width]
-        total, rows, tokens = (part.gather(1, open_) for part in (total, rows, tokens))
-        total = total.masked_fill(tokens == END, -torch.inf)
-        written = torch.cat([self.written.gather(1, rows[..., None].expand(-1, -1, length - 1)), tokens[..., None]], -1)
-        kept = [k for k in range(batch) if not self._done(k, float(total[k].max()))]
-        if length == self.limit:
-            self._cut_off(total, written, kept)
-            kept = []
-        index = torch.tensor(kept, dtype=torch.int64)
-        self.owners = [self.owners[k] for k in kept]
-        self.log, self.written = total[index], written[index]
-        going_on = (index[:, None] * beams + rows[index]).flatten()
-        return going_on, tokens[index].flatten(), None if len(kept) == batch else index
+        batch = len(self.owners)
+        beams = len(log) // max(1, batch)
+        every, place = likeliest(log, min(2 * self.width, log.shape[1]))
+        every = (every.cpu() + self.log.reshape(-1, 1)).view(batch, -1)
+        total, order = every.topk(min(2 * self.width, every.shape[1]))
+        size = every.shape[1] // beams
+        rows = order // size + torch.arange(0, len(log), beams)[:, None]
+        tokens = place.cpu().view(batch, -1).gather(1, order)
+        kept, opened = [], []
+        for k, found in enumerate(zip(total.tolist(), rows.tolist(), tokens.tolist(), strict=True)):
+            still = self._sort_out(k, [_Open(*one) for one in zip(*found, strict=True)])
+            if still:
+                kept.append(k)
+                opened.append(still)
+        return self._go_on(opened, kept, batch)
 
     def found(self) -> list[list[Hypothesis]]:
         """The best of every sequence."""
         ranked = [sorted(one, key=lambda h: (not h.ended, -h.score)) for one in self.ended]
         return [one[: self.best] for one in ranked]
 
-    def _set_aside(self, total: Tensor, rows: Tensor, stop: Tensor, length: int) -> None:
-        for k, place in stop.nonzero().tolist():
-            tokens = [*self.written[k, int(rows[k, place])].tolist(), END]
-            self._keep(k, tokens, float(total[k, place]), length, ended=True)
+    def _sort_out(self, k: int, found: list[_Open]) -> list[_Open]:
+        """Set aside what ended; what is open of sequence k, nothing where it is done."""
+        still: list[_Open] = []
+        for n, one in enumerate(found):
+            if one.log == -math.inf:
+                break
+            if one.token != END:
+                still.append(one)
+            elif n < self.width:
+                # One behind the first K only fills the place that an ended one frees.
+                self._keep(k, one, ended=True)
+        still = still[: self.width]
+        if not still or self._done(k, still[0].log):
+            return []
+        if len(self.steps) + 1 < self.limit:
+            return still
+        for one in still:
+            self._keep(k, one, ended=False)
+        return []
 
-    def _cut_off(self, total: Tensor, written: Tensor, kept: list[int]) -> None:
-        for k in kept:
-            for log, tokens in zip(total[k].tolist(), written[k].tolist(), strict=True):
-                if log > -torch.inf:
-                    self._keep(k, tokens, log, self.limit, ended=False)
+    def _go_on(
+        self, opened: list[list[_Open]], kept: list[int], batch: int
+    ) -> tuple[list[int], list[int], list[int] | None]:
+        """All sequences with as many rows as the one with the most; what fills them up is never likely."""
+        most = max(map(len, opened), default=0)
+        step = [one for some in opened for one in (*some, *[_Open(-math.inf, some[0].row, END)] * (most - len(some)))]
+        self.steps.append(step)
+        self.owners = [self.owners[k] for k in kept]
+        self.log = torch.tensor([one.log for one in step])
+        return [one.token for one in step], [one.row for one in step], None if len(kept) == batch else kept
 
-    def _keep(self, k: int, tokens: list[int], log: float, length: int, *, ended: bool) -> None:
-        self.ended[self.owners[k]].append(Hypothesis(tokens, -log, log / length**self.alpha, ended))
+    def _keep(self, k: int, last: _Open, *, ended: bool) -> None:
+        tokens, row = [last.token], last.row
+        for step in reversed(self.steps):
+            tokens.append(step[row].token)
+            row = step[row].row
+        tokens.reverse()
+        score = last.log / len(tokens) ** self.alpha
+        self.ended[self.owners[k]].append(Hypothesis(tokens, -last.log, score, ended))
 
     def _done(self, k: int, highest: float) -> bool:
         """Whether nothing open matters any more: log p only falls, so the longest text gives the open their best."""
         ended = self.ended[self.owners[k]]
-        if len(ended) >= self.width or highest == -torch.inf:
+        if len(ended) >= self.width:
             return True
         if len(ended) < self.best:
             return False

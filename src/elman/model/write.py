@@ -12,13 +12,14 @@ from elman.core.errors import InputError
 from elman.core.ragged import Ragged
 from elman.core.state import State, take_rows
 from elman.model.decoder import Decoder
+from elman.model.incremental import Incremental
 from elman.model.kinds.text import TokenHead
 from elman.model.kinds.written import TextOut
 from elman.model.network import SequenceModel
 from elman.model.sampling import Sampling
 from elman.model.search import END, Hypothesis, beam, check_beam
 
-__all__ = ["Draws", "Search", "attended", "draw", "parts_of", "write", "write_all"]
+__all__ = ["Draws", "Search", "attended", "draw", "parts_of", "prepared", "write", "write_all"]
 
 _SHORT = 8
 """Steps that a sequence counts for at least: of very short ones the written texts are what takes the room."""
@@ -87,31 +88,36 @@ def parts_of(model: SequenceModel) -> tuple[Decoder, TokenHead, TextOut]:
 
 
 @torch.inference_mode()
-def write(model: SequenceModel, ragged: Ragged, search: Search) -> list[list[Hypothesis]]:
-    """The best texts of every sequence of a batch; the source is read once, and no beam copies it."""
+def write(
+    model: SequenceModel, ragged: Ragged, search: Search, steps: Incremental | None = None
+) -> list[list[Hypothesis]]:
+    """The best texts of every sequence of a batch; the source is read once, and no beam copies it.
+
+    Args:
+        model, ragged, search: what writes, what it reads, and how.
+        steps: the model's decoder and head, prepared; None prepares them.
+    """
     model.eval()
-    decoder, head, out = parts_of(model)
-    whole, state = decoder.remember(model.features(ragged)[0])
-    memory = whole
+    steps = steps or prepared(model)
+    whole, state = steps.remember(model.features(ragged)[0])
+    device, folded = steps.table.device, whole
 
     def writer(tokens: Tensor, state: State, owners: Tensor) -> tuple[Tensor, State]:
-        nonlocal memory
-        if len(owners) != len(memory.mask):
-            memory = whole.rows(owners.to(whole.mask.device))
-        written = decoder(Ragged(tokens[None].to(whole.keys.device)), memory, state)
-        log = torch.log_softmax(head.allowed(head.raw(written.features.values[0])), dim=-1)
-        return log.cpu(), written.state
+        nonlocal folded
+        if len(owners) != len(folded.keys):
+            folded = whole.rows(owners.to(device))
+        scores, state = steps.step(tokens.to(device), folded, state)
+        return torch.log_softmax(scores, dim=-1), state
 
-    limit = search.limit or out.limit
-    return beam(
-        writer,
-        state,
-        ragged.batch,
-        width=search.beam,
-        limit=limit,
-        alpha=search.length_penalty,
-        best=search.best,
-    )
+    limit = search.limit or parts_of(model)[2].limit
+    width, best = search.beam, search.best
+    return beam(writer, state, ragged.batch, width=width, limit=limit, alpha=search.length_penalty, best=best)
+
+
+def prepared(model: SequenceModel) -> Incremental:
+    """A model's decoder and head, ready to write; with its weights as they are now."""
+    decoder, head, _ = parts_of(model)
+    return Incremental(decoder, head)
 
 
 def write_all(
@@ -126,7 +132,7 @@ def write_all(
         model: writes texts. inputs: encoded. search: how they are searched for, or drawn.
         progress: told how many are done, now and then.
     """
-    device = next(model.parameters()).device
+    device, steps = next(model.parameters()).device, prepared(model)
     wide = search.beam if isinstance(search, Search) else search.best
     generator = torch.Generator(device)
     if isinstance(search, Draws):
@@ -145,7 +151,10 @@ def write_all(
         chosen = order[start:stop]
         rows = Ragged.from_list([inputs[k] for k in chosen])
         given = Ragged(rows.values.to(device), rows.host_lengths)
-        texts = write(model, given, search) if isinstance(search, Search) else draw(model, given, search, generator)
+        if isinstance(search, Search):
+            texts = write(model, given, search, steps)
+        else:
+            texts = draw(model, given, search, generator, steps)
         for k, one in zip(chosen, texts, strict=True):
             found[k] = one
         start = stop
@@ -155,12 +164,21 @@ def write_all(
 
 
 @torch.inference_mode()
-def draw(model: SequenceModel, ragged: Ragged, draws: Draws, generator: torch.Generator) -> list[list[Hypothesis]]:
-    """Draw texts of every sequence of a batch, token by token, each with what the model itself thinks of it."""
+def draw(
+    model: SequenceModel,
+    ragged: Ragged,
+    draws: Draws,
+    generator: torch.Generator,
+    steps: Incremental | None = None,
+) -> list[list[Hypothesis]]:
+    """Draw texts of every sequence of a batch, token by token, each with what the model itself thinks of it.
+
+    ``steps``: as in :func:`write`.
+    """
     model.eval()
-    decoder, head, out = parts_of(model)
-    memory, state = decoder.remember(model.features(ragged)[0])
-    device = memory.keys.device
+    steps, out = steps or prepared(model), parts_of(model)[2]
+    folded, state = steps.remember(model.features(ragged)[0])
+    device = steps.table.device
     if new := out.tokens.unknown(draws.prefix):
         raise InputError(f"prompt: training never saw {', '.join(map(repr, new))}, so no text begins with it")
     owners = torch.arange(ragged.batch, device=device).repeat_interleave(draws.best)
@@ -170,8 +188,7 @@ def draw(model: SequenceModel, ragged: Ragged, draws: Draws, generator: torch.Ge
     tokens = torch.full((rows,), END, device=device)
     open_, nats, made = torch.ones(rows, dtype=torch.bool, device=device), torch.zeros(rows, device=device), []
     for step in range(limit):
-        written = decoder(Ragged(tokens[None]), memory, state)
-        scores, state = head.allowed(head.raw(written.features.values[0])), written.state
+        scores, state = steps.step(tokens, folded, state)
         tokens = draws.sampling.draw(scores, generator)
         if step < len(begun):
             tokens = torch.full_like(tokens, begun[step])

@@ -35,9 +35,11 @@ class Epoch:
         clipped: share of the steps whose gradient was clipped.
         lr: learning rate at the end of the epoch.
         seconds: of the epoch, validation included.
-        best: whether the validation loss is the lowest so far.
+        best: whether it is the best so far.
         skipped: steps left out, for the loss or the gradient was not finite; they are in none of the means.
         notes: what is to be said of it.
+        score: of the validation part, by the metric that chooses the epoch, of which more is better; None where the
+            loss chooses it. chosen_by: its name.
     """
 
     epoch: int
@@ -50,6 +52,13 @@ class Epoch:
     best: bool
     skipped: int = 0
     notes: tuple[str, ...] = ()
+    score: float | None = None
+    chosen_by: str = "loss"
+
+    @property
+    def cost(self) -> float:
+        """What epochs are chosen by: the less the better."""
+        return self.valid_loss if self.score is None else -self.score
 
 
 @dataclass
@@ -76,7 +85,7 @@ class History:
     @property
     def best(self) -> Epoch:
         """The epoch whose weights were kept."""
-        return min(self.epochs, key=lambda epoch: epoch.valid_loss)
+        return min(self.epochs, key=lambda epoch: epoch.cost)
 
     @property
     def seconds(self) -> float:

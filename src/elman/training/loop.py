@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -17,6 +18,7 @@ from elman.training.averaging import averaging
 from elman.training.checkpoint import Keeper
 from elman.training.history import Epoch, History, Step
 from elman.training.optimise import Taken, optimiser_of, steps_an_epoch, steps_of
+from elman.training.scores import score as score_of
 from elman.training.settings import LoopSettings
 from elman.training.state import TrainingState
 
@@ -152,7 +154,7 @@ def _judged(state: TrainingState, valid: Batches, settings: LoopSettings, keeper
     score = mean_loss(state.judged, valid, settings.batch, state.device, look)
     if not math.isfinite(score):
         raise DivergedError(_diverged(score, state.epoch, state.step, settings))
-    return Epoch(
+    line = Epoch(
         epoch=state.epoch,
         train_loss=means.loss / steps,
         valid_loss=score,
@@ -160,10 +162,20 @@ def _judged(state: TrainingState, valid: Batches, settings: LoopSettings, keeper
         clipped=means.clipped / steps,
         lr=state.optimiser.param_groups[0]["lr"],
         seconds=means.seconds + time.monotonic() - began,
-        best=not state.history.epochs or score < state.history.best.valid_loss,
+        best=False,
         skipped=len(means.skipped),
         notes=tuple(_remarks(state, score, settings)),
+        score=_chosen_by(state, valid, settings),
+        chosen_by=settings.choose_by,
     )
+    return replace(line, best=not state.history.epochs or line.cost < state.history.best.cost)
+
+
+def _chosen_by(state: TrainingState, valid: Batches, settings: LoopSettings) -> float | None:
+    """The metric that chooses the epoch, of the validation part; None where the loss does."""
+    if settings.choose_by == "loss":
+        return None
+    return score_of(state.judged, valid, settings.batch, settings.device).values[settings.choose_by]
 
 
 def _remarks(state: TrainingState, score: float, settings: LoopSettings) -> list[str]:

@@ -24,7 +24,7 @@ from elman.training.board import check_board
 from elman.training.checkpoint import Every
 from elman.training.defaults import choose_loop, choose_net
 from elman.training.finder import RateTest, find_rate
-from elman.training.measures import check_metric
+from elman.training.measures import check_choice, check_metric
 from elman.training.randomness import seed_all
 from elman.training.settings import Job, LoopSettings
 from elman.training.through_time import parse_truncate, remember, truncated_words
@@ -66,6 +66,9 @@ class Made:
         if job.metric:
             check_metric(job.metric, data.output, data.target.kind, data.source[0].kind)
             check_installed(job.metric)
+        if job.choose_by:
+            check_choice(job.choose_by, data.output, data.target.kind, data.source[0].kind)
+            check_installed(job.choose_by)
         loop = choose_loop(job, data)
         seed_all(job.seed)
         model = SequenceModel(_config(job, data), cells)

@@ -18,6 +18,7 @@ __all__ = [
     "METRICS",
     "OF_HUNDRED",
     "Scores",
+    "check_choice",
     "check_metric",
     "class_scores",
     "digits",
@@ -118,6 +119,16 @@ def check_metric(metric: str, out: object, target: str, source: str = "") -> Non
     known = metrics_of(out, target, source)
     if metric not in known:
         raise InputError(f"--metric {metric}: no score of this.{nearest(metric, known)} There is: {', '.join(known)}")
+
+
+def check_choice(metric: str, out: object, target: str, source: str = "") -> None:
+    """Raise :class:`InputError` for what an epoch cannot be chosen by."""
+    known = ["loss", *(name for name in metrics_of(out, target, source) if METRICS[name])]
+    if metric not in known:
+        raise InputError(
+            f"--choose-by {metric}: epochs are chosen by {' or '.join(known)} of the validation part, as in "
+            f"--choose-by {known[-1]}.{nearest(metric, known)}"
+        )
 
 
 def class_scores(

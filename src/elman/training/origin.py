@@ -30,8 +30,8 @@ _NEUTRAL = (*FILES, *PLACES, "save_every", "tensorboard")
 
 _SAME_ORDER = (
     *("epochs", "lr", "weight_decay", "embedding_decay", "bias_decay", "l1", "l2", "ar", "tar", "average", "ema_decay"),
-    *("budget", "metric", "score_on", "clip", "clip_by", "nonfinite", "patience", "dropout", "label_smoothing"),
-    "memory",
+    *("budget", "metric", "choose_by", "score_on", "clip", "clip_by", "nonfinite", "patience", "dropout"),
+    *("label_smoothing", "memory"),
 )
 """Settings whose change leaves the batches of an epoch what they are."""
 

@@ -30,6 +30,8 @@ class Job(Schema):
         static: columns constant in a sequence, likewise.
         gaps: what a missing value is: an ``error``, an ``input`` of its own, or to ``interpolate``.
         metric: the score that is shown first. class_weights: ``balanced``, or ``NAME=WEIGHT,...``.
+        choose_by: what the epoch is chosen by on the validation part, ``loss`` or a metric of which more is better
+            (None: ``entity_f1`` of tags that name spans, else ``loss``).
         cell: ``gru``, ``lstm``, ``rnn``, ``feedforward``, or a cell of your own by name.
         hidden: units a layer. layers: recurrent layers. bidirectional: read both ways.
         dropout: from 0 to below 1, and so input_dropout, word_dropout, recurrent_dropout, weight_drop, zoneout and
@@ -80,6 +82,7 @@ class Job(Schema):
     static: str | None = None
     gaps: Literal["error", "input", "interpolate"] = "error"
     metric: str | None = None
+    choose_by: str | None = None
     class_weights: str | None = None
     cell: str | None = None
     hidden: int | None = Field(None, ge=1, le=100_000)
@@ -226,6 +229,7 @@ class LoopSettings(Schema):
     clip_by: Literal["norm", "value", "ratio"] = "norm"
     nonfinite: Literal["stop", "skip"] = "stop"
     patience: int = 10
+    choose_by: str = "loss"
     seed: int = 0
     device: str = "cpu"
 

@@ -195,10 +195,14 @@ class TokenHead(nn.Module):
         # A model of one long text never saw the end mark, so it has nothing to say of it.
         self.never = [0] if separate else [0, 1]
 
+    @property
+    def weights(self) -> tuple[Tensor, Tensor]:
+        """W ``(V, F)`` and b ``(V,)``."""
+        return self.linear.weight, self.linear.bias
+
     def raw(self, features: Tensor) -> Tensor:
         """Logits ``(..., V)`` of features ``(..., F)``."""
-        logits: Tensor = self.linear(features)
-        return logits
+        return nn.functional.linear(features, *self.weights)
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
         """Nats of every token: ``(N, V)`` and int64 ``(N,)`` to ``(N,)``."""
@@ -227,9 +231,10 @@ class TiedHead(TokenHead):
         # Not a part of this module: a weight with two owners would be saved, decayed and counted twice.
         object.__setattr__(self, "_table", table)
 
-    def raw(self, features: Tensor) -> Tensor:
+    @property
+    def weights(self) -> tuple[Tensor, Tensor]:
         table: nn.Embedding = self.__dict__["_table"]
-        return nn.functional.linear(features, table.weight, self.bias)
+        return table.weight, self.bias
 
 
 def _visible(token: str) -> str:
