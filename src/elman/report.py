@@ -21,10 +21,12 @@ from elman.data.pairs import PairSet
 from elman.data.prepare import Prepared
 from elman.model import baselines
 from elman.model.answers import quantiles
+from elman.model.kinds.crf import spans
 from elman.model.kinds.label import LabelOut
 from elman.model.kinds.number import LEVELS, NumberOut
 from elman.model.write import parts_of
 from elman.record import read_record
+from elman.training.coloured import sentences, surprises
 from elman.training.finder import RateTest
 from elman.training.measures import OF_HUNDRED, digits
 from elman.training.mistakes import Mistakes
@@ -93,7 +95,7 @@ def toml(job: Job) -> str:
 
 def draw(run: Run, data: Prepared, found: Mistakes) -> None:
     """Write the pictures of a run into its folder; one that cannot be drawn is left out, with a note."""
-    for name, make in chain(_pictures(run, data), _written(run, data), _lengths(found)):
+    for name, make in chain(_pictures(run, data), _written(run, data), _coloured(run, data), _lengths(found)):
         try:
             (run.path / name).write_text(make(), encoding="utf-8")
         except (ValueError, ArithmeticError, LookupError, OSError) as error:
@@ -141,6 +143,33 @@ def _written(run: Run, data: Prepared) -> Iterator[tuple[str, Callable[[], str]]
         if looks:
             yield "attention.svg", partial(_attention, looks, "test" if data.test is not None else "validation")
         yield "written.html", partial(_side_by_side, run, examples(run.model, judged), len(judged))
+
+
+def _coloured(run: Run, data: Prepared) -> Iterator[tuple[str, Callable[[], str]]]:
+    """Of a text whose words are tagged: sentences in colour; of one that goes on: how much each token surprised."""
+    judged, part = (data.valid, "validation") if data.test is None else (data.test, "test")
+    rows = sentences(run.model, judged)
+    scores = {} if run.scores is None else run.scores.values
+    said = [f"{name.replace('_', ' ')} {scores[name]:.3f}" for name in ("entity_f1", "accuracy") if name in scores]
+    if rows:
+        lines = [
+            (one.name, [pictures.Word(*word) for word in zip(one.words, one.said, one.true, strict=True)])
+            for one in rows
+        ]
+        out = run.model.config.output
+        none = "O" if isinstance(out, LabelOut) and spans(out.classes) else ""
+        told = ", ".join([f"{len(rows)} of the {len(judged):,} sentences of the {part} part", *said])
+        title = f"What {run.path.name} says of every word"
+        yield "tags.html", partial(pictures.tagged, lines, title=title, subtitle=told, none=none)
+    texts = surprises(run.model, judged)
+    if texts:
+        made = [[pictures.Read(one.text, one.nats, one.expected) for one in text] for text in texts]
+        count = sum(map(len, made))
+        told = f"{count:,} of the {len(judged):,} tokens of the {part} part"
+        if len(texts) > 1:
+            told = f"{len(texts)} of the {len(judged):,} texts of the {part} part"
+        told += f"; {np.mean([one.nats for text in made for one in text]):.2f} nats a token here"
+        yield "surprise.html", partial(pictures.surprise, made, title=f"What surprised {run.path.name}", subtitle=told)
 
 
 def _attention(looks: list[Glance], part: str) -> str:

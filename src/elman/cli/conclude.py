@@ -21,6 +21,8 @@ _KEPT = {
     "lengths.svg": "errors by length",
     "attention.svg": "where the decoder looked while it wrote",
     "written.html": "texts that it wrote, beside those in the data",
+    "tags.html": "sentences with their tags, mistakes marked",
+    "surprise.html": "how much every token of a text surprised it",
     "rates.svg": "how the learning rate was found",
     WORST: "the examples it got most wrong",
     HISTORY: "all epochs",

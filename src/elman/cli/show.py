@@ -138,6 +138,7 @@ _EXPLAINED = {
     "coverage": "in 80 %: the share of what came that lay inside the 80 % interval; 0.8 is right",
     "chrf": "chrf: F-score of runs of 1 to 6 characters, 0 to 100",
     "nats": "nats: the mean of -log p of what came",
+    "bits_per_byte": "bits per byte: of UTF-8, so that models of characters and of pieces compare",
     "macro_f1": "macro f1: the mean over classes of 2 precision recall / (precision + recall)",
     "top3": "top3: the share whose truth is among the three likeliest",
 }

@@ -7,12 +7,15 @@ from elman.pictures.lines import forecast, learning_curves
 from elman.pictures.matrix import confusion
 from elman.pictures.sides import Told, side_by_side
 from elman.pictures.terminal import bar, chart, sparkline
+from elman.pictures.tokens import Read, Word, surprise, tagged
 from elman.pictures.trials import trials
 from elman.pictures.unfold import unfolded
 
 __all__ = [
     "Look",
+    "Read",
     "Told",
+    "Word",
     "attention",
     "bar",
     "chart",
@@ -23,6 +26,8 @@ __all__ = [
     "scores_by_seed",
     "side_by_side",
     "sparkline",
+    "surprise",
+    "tagged",
     "trials",
     "unfolded",
 ]

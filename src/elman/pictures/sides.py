@@ -8,7 +8,8 @@ import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from elman.pictures.svg import BLUE, FAINT, GRID, INK, SOFT, VERMILION
+from elman.pictures.page import page
+from elman.pictures.svg import BLUE, FAINT, GRID, SOFT, VERMILION
 from elman.pictures.text import ELLIPSIS, escape
 
 __all__ = ["Told", "side_by_side"]
@@ -19,10 +20,6 @@ _MOST = 600
 _WORD = re.compile(r"\s+|\w+(?:['’\-]\w+)*|[^\w\s]", re.UNICODE)
 
 _STYLE = f"""
-body {{ font: 15px/1.5 system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif;
-  color: {INK}; background: #fff; margin: 2rem auto; max-width: 72rem; padding: 0 1.5rem; }}
-h1 {{ font-size: 1.25rem; font-weight: 600; margin: 0; }}
-p {{ color: {SOFT}; margin: .3rem 0 1.2rem; }}
 table {{ border-collapse: collapse; width: 100%; table-layout: fixed; }}
 th, td {{ text-align: start; vertical-align: top; padding: .55rem .9rem .55rem 0; overflow-wrap: anywhere;
   border-top: 1px solid {GRID}; unicode-bidi: plaintext; }}
@@ -67,17 +64,12 @@ def side_by_side(
         " <ins>written, not in the data</ins> &nbsp; <del>in the data, not written</del> &nbsp; "
         '<span class="same">✓ the same</span>'
     )
-    lines = [
-        "<!doctype html>",
-        '<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">',
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>",
-        f"<h1>{escape(title)}</h1>",
-        f"<p>{escape(subtitle)}{('<br>' if subtitle else '') + key if compared else ''}</p>",
+    table = (
         '<table><tr><th class="n"></th>' + "".join(f"<th>{escape(head)}</th>" for head in heads) + "</tr>",
         *(_row(row, compared=compared) for row in rows),
-        "</table></body></html>",
-    ]
-    return "\n".join(lines) + "\n"
+        "</table>",
+    )
+    return page(title, subtitle, key if compared else "", _STYLE, table)
 
 
 def _row(row: Told, *, compared: bool) -> str:

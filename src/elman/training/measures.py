@@ -69,8 +69,9 @@ class Scores:
             (share of examples whose classes are all right) and ``nats`` (a class) for several labels;
             ``mae`` and ``rmse`` (in units of the target's standard deviation), ``mae_units`` (in the data's units, of
             a single column; of several ``mae_COLUMN``) and ``coverage`` (share inside the 80 % interval) for numbers;
-            ``nats`` a token and ``perplexity`` for text; for a text that is written of something before them ``bleu``
-            and ``chrf`` (0 to 100) and ``exact`` (share written as it stands in the data).
+            ``nats`` a token, ``perplexity`` and (of characters and pieces) ``bits_per_byte`` for text; for a text that
+            is written of something before them ``bleu`` and ``chrf`` (0 to 100) and ``exact`` (share written as it
+            stands in the data).
         confusion: ``(K, K)`` counts, rows true, for labels.
         by_step: mean absolute error of every step ahead, for forecasts; in the data's units, or of several columns
             in units of their standard deviations.

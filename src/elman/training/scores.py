@@ -16,6 +16,7 @@ from elman.model.kinds.crf import spans
 from elman.model.kinds.label import LabelOut
 from elman.model.kinds.labels import LabelsOut, best_thresholds
 from elman.model.kinds.number import LEVELS, NumberOut
+from elman.model.kinds.text import TextIn
 from elman.model.network import SequenceModel
 from elman.model.shapes import Batch
 from elman.model.write import Search
@@ -62,20 +63,28 @@ def _score(model: SequenceModel, data: Batches, batch: int, device: str) -> Scor
     if isinstance(out, NumberOut):
         pairs = list(_numbers(model, data, batch, device))
         return number_scores(np.concatenate([f for f, _ in pairs]), np.concatenate([t for _, t in pairs]), out)
-    each = _token_losses(model, data, batch, torch.device(device))
+    each, tokens = _token_losses(model, data, batch, torch.device(device))
     nats = float(each.mean()) if len(each) else 0.0
-    return Scores({"nats": nats, "perplexity": math.exp(min(nats, 700.0))}, len(each), each={"nats": each})
+    values = {"nats": nats, "perplexity": math.exp(min(nats, 700.0))}
+    sizes = model.config.input.bytes if isinstance(model.config.input, TextIn) else []
+    if sizes and len(each):
+        values["bits_per_byte"] = float(each.sum() / np.array(sizes)[tokens].sum() / math.log(2))
+    return Scores(values, len(each), each={"nats": each})
 
 
-def _token_losses(model: SequenceModel, data: Batches, batch: int, device: torch.device) -> np.ndarray:
-    """Nats of every token, ``[N]`` float64, sequence after sequence."""
-    found, state = [], None
+def _token_losses(
+    model: SequenceModel, data: Batches, batch: int, device: torch.device
+) -> tuple[np.ndarray, np.ndarray]:
+    """Nats of every token, ``[N]`` float64, and its number, sequence after sequence."""
+    found, tokens, state = [], [], None
     for part in data.in_order(batch):
         moved = part.to(device)
         loss, state = model(moved.ragged, moved.target, moved.score, state if moved.goes_on else None)
-        steps, rows = _scored(part).nonzero(as_tuple=True)
+        real = _scored(part)
+        steps, rows = real.nonzero(as_tuple=True)
         found.append(loss.double().cpu().numpy()[np.lexsort((steps.numpy(), rows.numpy()))])
-    return np.concatenate(found)
+        tokens.append(part.target.T[real.T].numpy())
+    return np.concatenate(found), np.concatenate(tokens)
 
 
 def _classes(

@@ -16,7 +16,7 @@ from elman.model.network import SequenceModel
 from elman.model.search import END
 from elman.model.write import Search, attended, parts_of, write_all
 
-__all__ = ["Glance", "Wrote", "examples", "glances"]
+__all__ = ["Glance", "Wrote", "evenly", "examples", "glances"]
 
 _EXAMPLES, _EACH, _GLANCES = 20, 5, 4
 """Examples that are shown, texts of each label, and heat maps."""
@@ -59,7 +59,7 @@ def examples(model: SequenceModel, data: PairSet) -> list[Wrote]:
     _, _, out = parts_of(model)
     if model.config.source == "label":
         return _of_labels(model, data, out)
-    chosen = _evenly(len(data), _EXAMPLES)
+    chosen = evenly(len(data), _EXAMPLES)
     found = write_all(model, [data.inputs[k] for k in chosen], Search())
     return [
         Wrote(_name(data, k), _read(model, data, k), [data.texts[k]], [out.decode(one[0].tokens)])
@@ -82,7 +82,7 @@ def glances(model: SequenceModel, data: PairSet) -> list[Glance]:
         return []
     if not wanted.any():
         fitting = fitting[np.argsort(np.abs(lengths[fitting] - _LONG), kind="stable")][: 2 * _GLANCES]
-    chosen = [int(fitting[k]) for k in _evenly(len(fitting), _GLANCES)]
+    chosen = [int(fitting[k]) for k in evenly(len(fitting), _GLANCES)]
     found = write_all(model, [data.inputs[k] for k in chosen], Search())
     return [
         _glance(model, out, data.inputs[k], one[0].tokens, _name(data, k)) for k, one in zip(chosen, found, strict=True)
@@ -117,7 +117,7 @@ def _of_labels(model: SequenceModel, data: PairSet, out: TextOut) -> list[Wrote]
     found = write_all(model, [data.inputs[groups[name][0]] for name in names], Search(best=_EACH))
     made = []
     for name, one in zip(names, found, strict=True):
-        true = [data.texts[groups[name][k]] for k in _evenly(len(groups[name]), _EACH)]
+        true = [data.texts[groups[name][k]] for k in evenly(len(groups[name]), _EACH)]
         made.append(Wrote("", name, true, [out.decode(text.tokens) for text in one]))
     return made
 
@@ -139,7 +139,7 @@ def _name(data: PairSet, k: int) -> str:
     return str(k + 1) if known is None else known.ids[k]
 
 
-def _evenly(count: int, most: int) -> list[int]:
+def evenly(count: int, most: int) -> list[int]:
     """Places spread over a range, all of a short one."""
     if count <= most:
         return list(range(count))

@@ -168,15 +168,24 @@ def test_only_scored_steps_count() -> None:
 
 @pytest.mark.parametrize("stream", [True, False])
 def test_text_scores_are_nats_a_token(stream: bool) -> None:
-    kind = TextIn(column="t", variant="char", vocabulary=["<unknown>", "<end>", "a", "b"])
+    kind = TextIn(column="t", variant="char", vocabulary=["<unknown>", "<end>", "a", "ä"])
     model = _fix(_model("next", TokenOut(size=4), kind), np.log([0.1, 0.2, 0.3, 0.4]).tolist())
     tokens = torch.tensor([2, 3, 3, 1, 2])
     data = StreamSet(tokens[:-1], tokens[1:], 2) if stream else ExampleSet([tokens[:-1]], [tokens[1:]])
     found = score(model, data, 8, "cpu")
     nats = -np.log([0.4, 0.4, 0.2, 0.3]).mean()
-    assert found.values == pytest.approx({"nats": nats, "perplexity": np.exp(nats)}, rel=1e-5)
+    # Two of the four have two bytes.
+    wanted = {"nats": nats, "perplexity": np.exp(nats), "bits_per_byte": nats * 4 / 6 / np.log(2)}
+    assert found.values == pytest.approx(wanted, rel=1e-5)
     assert found.count == 4
     assert list(baseline_scores(model.config, data, data)) == ["pairs of tokens (bigrams)"]
+
+
+def test_bytes_of_pieces_are_counted_and_those_of_words_are_not_known() -> None:
+    pieces = TextIn.fit(["über Öl über Öl"], "t", "bpe", most=264)
+    for text in ("über Öl", "x é"):
+        assert sum(pieces.bytes[n] for n in pieces.encode(text).tolist()) == len(text.encode())
+    assert TextIn.fit(["a b a b"], "t", "").bytes == []
 
 
 # Intervals ----------------------------------------------------------------------------------------------------

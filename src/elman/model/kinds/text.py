@@ -92,6 +92,18 @@ class TextIn(Schema):
         """What a token is, in the plural."""
         return {"": "words", "char": "characters", "bpe": "pieces"}[self.variant]
 
+    @property
+    def bytes(self) -> list[int]:
+        """Bytes of UTF-8 that every token stands for, one for the end of a line and for what is unknown.
+
+        Nothing for words, which have lost their spaces.
+        """
+        if not self.variant:
+            return []
+        # A piece has a letter for every byte.
+        known = [len(token if self.variant == "bpe" else token.encode()) for token in self.vocabulary[2:]]
+        return [1, 1, *known]
+
     def split(self, text: str | Sequence[str]) -> list[str]:
         """Cut a text into tokens; a list of words is cut already."""
         if self.variant == "bpe":
