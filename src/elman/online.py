@@ -245,6 +245,11 @@ def _refuse(model: SequenceModel, name: str) -> None:
             "this model reads both ways, so it needs the end of a sequence before it says anything; train one that "
             f"reads forwards: {again} --causal"
         )
+    if config.net.crf:
+        raise InputError(
+            "the tags of this model know their neighbours, those behind them too: use run.predict, or train one of "
+            f"single tags: {again} --causal --no-crf"
+        )
     parts = config.input.parts if isinstance(config.input, JoinedIn) else [config.input]
     if any(isinstance(part, SeriesIn) and part.gaps == "interpolate" for part in parts):
         raise InputError(

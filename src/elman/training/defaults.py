@@ -66,8 +66,7 @@ def choose_net(job: Job, data: Prepared) -> NetConfig:
         if text:
             # Long unbroken streams: torch's LSTM is several times faster than its GRU there.
             wanted |= {"cell": "lstm", "hidden": 256, "dropout": 0.1}
-    if kind == "tags" and isinstance(data.output, LabelOut):
-        wanted |= {"crf": spans(data.output.classes) if job.crf is None else job.crf}
+    wanted |= {"crf": _chained(job, data)}
     cell = job.cell or wanted.get("cell", "gru")
     if cell == "feedforward" and kind == "text":
         raise InputError("--cell feedforward: it has no state to write a text with; take gru, lstm or rnn")
@@ -121,8 +120,7 @@ def choose_loop(job: Job, data: Prepared) -> LoopSettings:
 
 def _chosen_by(data: Prepared) -> str:
     """Names in texts are few among many words, so the loss, of all words, is long past its best when most are found."""
-    named = data.target.kind == "tags" and isinstance(data.output, LabelOut) and spans(data.output.classes)
-    return "entity_f1" if named else "loss"
+    return "entity_f1" if _spans(data) else "loss"
 
 
 def _refuse_idle(job: Job, data: Prepared) -> None:
@@ -136,6 +134,7 @@ def _refuse_idle(job: Job, data: Prepared) -> None:
         "numbers are read as they are; only text has words",
     )
     not_alone = no_words if not named else "words are dropped where text is all that is read"
+    chained, whole = _chained(job, data), "tags that know their neighbours are learnt whole (take --no-crf for others)"
     idle: list[tuple[str, object, bool, str]] = [
         ("readout", job.readout, stepwise, f"--to {target} answers at every step, so there is nothing to sum up"),
         ("readout", job.readout, target == "text", "a decoder looks at every step of what is read"),
@@ -157,6 +156,9 @@ def _refuse_idle(job: Job, data: Prepared) -> None:
         ("embedding-decay", job.embedding_decay is not None, not named, no_words),
         ("label-smoothing", job.label_smoothing, isinstance(data.output, NumberOut), "numbers have no classes"),
         ("label-smoothing", job.label_smoothing, isinstance(data.output, LabelsOut), "each label is a yes or no"),
+        ("class-weights", job.class_weights, chained, whole),
+        ("label-smoothing", job.label_smoothing, chained, whole),
+        ("truncate", job.truncate, chained and isinstance(parse_truncate(job), tuple), whole),
         ("ema-decay", job.ema_decay is not None, job.average != "ema", "belongs to --average ema"),
         ("clip-by", job.clip_by != "norm" and job.clip_by, job.clip == 0, "--clip 0 cuts nothing down"),
         ("batch-tokens", job.batch_tokens, job.batch is not None, "--batch and this both say how large a batch is"),
@@ -166,6 +168,16 @@ def _refuse_idle(job: Job, data: Prepared) -> None:
         if value and useless:
             shown = "" if value is True else f" {value}"
             raise InputError(f"--{name}{shown}: {why}; leave --{name} out")
+
+
+def _chained(job: Job, data: Prepared) -> bool:
+    """Whether tags know their neighbours."""
+    return bool(_spans(data) if job.crf is None else job.crf)
+
+
+def _spans(data: Prepared) -> bool:
+    """Whether tags name spans of words."""
+    return data.target.kind == "tags" and isinstance(data.output, LabelOut) and spans(data.output.classes)
 
 
 def _longest(data: Prepared) -> int:
