@@ -102,10 +102,9 @@ class Run:
             search: how texts are written, see :class:`elman.model.write.Search` and ``Draws``; None takes a beam of 5.
 
         Returns:
-            A polars frame: for a label ``id``, ``label`` and a probability a class; for several ``labels`` (with
-            ``|`` between) and a probability a class; for numbers ``id``, the value and its 80 % interval (``_low``,
-            ``_high``), for forecasts a row a step ahead, with its time; for tags and series a row a step; for the event
-            that follows the three likeliest. Ids and times are called as in the training file.
+            A polars frame: for a label ``id``, ``label`` and a probability a class; for several ``labels`` (``|``
+            between); for numbers ``id``, the value and its 80 % interval (``_low``, ``_high``), for forecasts a row a
+            step ahead; for tags and series a row a step; for the event that follows the three likeliest.
 
         Warns:
             UserWarning: words or characters that training never saw, counted.
