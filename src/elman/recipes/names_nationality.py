@@ -9,7 +9,7 @@ last digit of a number made of its letters, so that one name is in one part in a
 the epoch.
 
 Nothing is published for names that are written. What is asked here: a classifier trained apart (elman recipe run
-nationality_of_names) recognises them as well as real ones of the test part; docs/writing.md shows how to see it.
+nationality_of_names) recognises them as well as real ones of the test part; docs/words.md shows how to see it.
 """
 
 from __future__ import annotations
