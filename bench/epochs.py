@@ -1,6 +1,6 @@
 """How long an epoch of each recipe takes with elman's engines, and with the same model on torch's.
 
-    python bench/epochs.py                              (--data DIR or $ELMAN_DATA; --steps 30, --threads 1, --only sst2)
+    python bench/epochs.py        (--data DIR or $ELMAN_DATA; --steps 30, --threads 1, --only sst2)
 
 The recipe's own model, data and batches, forward, backward and update; two copies that differ in the engine take the
 same steps in turn, and an epoch's seconds are those of a median step times the number of steps. The ratio is the median

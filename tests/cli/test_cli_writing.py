@@ -128,3 +128,8 @@ def test_a_prompt_is_read_from_standard_input_and_a_stop_ends_the_text(
     stop = whole.removesuffix("\n")[10:12]
     said = elman(*words, "--prompt", "ab", "--stop", stop)
     assert said.out == whole[: whole.index(stop, 2)] + "\n"
+
+
+def test_what_comes_next_is_a_command_that_writes(names: Path, elman: Elman) -> None:
+    said = elman("show", names)
+    assert f"elman generate {names} --count 5" in said.out.replace("\n", " ")

@@ -31,6 +31,9 @@ _KEPT = {
 }
 """What a run leaves for people, in words."""
 
+_PROMPT = "Once "
+"""How a text begins that a model is asked to go on with."""
+
 _SAME = {"file", *SIDES, *DATA, "class_weights", "metric", "choose_by"}
 """Settings that say what the task is, not how it is learnt."""
 
@@ -74,7 +77,11 @@ def following(run: Any, file: str, settings: dict[str, Any]) -> list[str]:
     kind = run.model.config.target.partition(":")[0]
     data = settings.get("test", file)
     if kind == "next" and run.model.config.source == "text":
-        use = show.command("elman", "generate", run.path, "--prompt", "Once ", "--length", "300")
+        # Other scripts have other beginnings.
+        begin = [] if run.model.config.input.unknown(_PROMPT) else ["--prompt", _PROMPT]
+        use = show.command("elman", "generate", run.path, *begin, "--length", "300")
+    elif run.model.config.source == "label" and kind.startswith("text"):
+        use = show.command("elman", "generate", run.path, "--count", "5")
     else:
         use = show.command("elman", "predict", run.path, *data.split("+"), "--out", _free("predicted"))
     return [use, show.command("elman", "evaluate", run.path, *data.split("+"))] if is_there(data) else [use]

@@ -62,7 +62,7 @@ PAIRS: dict[tuple[str, str], str] = {
     ("events", "series"): "",
     ("events", "next"): "",
     ("text", "text"): "multi30k_en_de",
-    ("label", "text"): "",
+    ("label", "text"): "names_nationality",
     ("series", "text"): "",
     ("events", "text"): "",
 }

@@ -59,6 +59,8 @@ def choose_net(job: Job, data: Prepared) -> NetConfig:
     elif kind in ("tags", "series"):
         # A state can be carried on forwards only.
         wanted |= {"readout": "every", "bidirectional": parse_truncate(job) in (None, "whole"), "dropout": 0.3}
+        if kind == "tags" and isinstance(data.input, TextIn):
+            wanted |= {"hidden": 128, "embedding": 100, "dropout": 0.4, "word_dropout": 0.1}
     else:
         wanted |= {"readout": "every"}
         if isinstance(data.input, JoinedIn):
@@ -101,7 +103,7 @@ def choose_loop(job: Job, data: Prepared) -> LoopSettings:
     if 2 * epochs * steps < _STEPS:
         # An epoch of so little data is a handful of steps; early stopping ends what needs fewer.
         epochs = min(_STEPS // steps, 20 * epochs)
-    rate = {"next": 3e-3, "future": 5e-4}.get(kind, 1e-3 if text and kind != "tags" else 3e-3)
+    rate = {"next": 3e-3, "future": 5e-4, "tags": 2e-3 if text else 3e-3}.get(kind, 1e-3 if text else 3e-3)
     return LoopSettings(
         epochs=job.epochs or epochs,
         budget=seconds_in(job.budget, "--budget") if job.budget is not None else 0.0,
