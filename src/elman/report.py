@@ -21,7 +21,7 @@ from elman.data.pairs import PairSet
 from elman.data.prepare import Prepared
 from elman.model import baselines
 from elman.model.answers import quantiles
-from elman.model.kinds.crf import spans
+from elman.model.kinds.crf import OUTSIDE, spans
 from elman.model.kinds.label import LabelOut
 from elman.model.kinds.number import LEVELS, NumberOut
 from elman.model.write import parts_of
@@ -157,7 +157,7 @@ def _coloured(run: Run, data: Prepared) -> Iterator[tuple[str, Callable[[], str]
             for one in rows
         ]
         out = run.model.config.output
-        none = "O" if isinstance(out, LabelOut) and spans(out.classes) else ""
+        none = OUTSIDE if isinstance(out, LabelOut) and spans(out.classes) else ""
         told = ", ".join([f"{len(rows)} of the {len(judged):,} sentences of the {part} part", *said])
         title = f"What {run.path.name} says of every word"
         yield "tags.html", partial(pictures.tagged, lines, title=title, subtitle=told, none=none)

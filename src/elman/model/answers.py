@@ -8,8 +8,8 @@ from torch import Tensor
 from elman.core.errors import InputError
 from elman.core.ragged import Ragged
 from elman.core.state import State
-from elman.model.kinds.crf import CRFHead
-from elman.model.kinds.label import LabelHead
+from elman.model.kinds.crf import OUTSIDE, CRFHead
+from elman.model.kinds.label import LabelHead, LabelOut
 from elman.model.kinds.labels import LabelsHead
 from elman.model.kinds.number import LEVELS, NumberHead, NumberOut
 from elman.model.network import SequenceModel
@@ -62,9 +62,20 @@ def tagged(model: SequenceModel, ragged: Ragged) -> tuple[Tensor, Tensor]:
     Of tags that know their neighbours it is the likeliest sequence as a whole.
     """
     logits, _ = model.answers(ragged)
+    out = model.config.output
+    said = decided(model, logits, ragged.mask, out.boldness if isinstance(out, LabelOut) else 0.0)
     if isinstance(model.head, CRFHead):
-        return model.head.marginals(logits, ragged.mask), model.head.best(logits, ragged.mask)
-    return torch.softmax(logits, dim=-1), logits.argmax(-1)
+        return model.head.marginals(logits, ragged.mask), said
+    return torch.softmax(logits, dim=-1), said
+
+
+def decided(model: SequenceModel, logits: Tensor, mask: Tensor, boldness: float) -> Tensor:
+    """The tags that are said, int64 ``(T, B)``, from scores ``(T, B, K)``; see :class:`LabelOut` for ``boldness``."""
+    out = model.config.output
+    if boldness and isinstance(out, LabelOut):
+        logits = logits.clone()
+        logits[..., out.classes.index(OUTSIDE)] -= boldness
+    return model.head.best(logits, mask) if isinstance(model.head, CRFHead) else logits.argmax(-1)
 
 
 def quantiles(model: SequenceModel, ragged: Ragged, *, widened: bool = True) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor
 from elman.core.errors import InputError, ModelFileError
 from elman.model.config import CELLS, ModelConfig
 from elman.model.grammar import PER_STEP, parse_target
+from elman.model.kinds.crf import OUTSIDE
 from elman.model.kinds.events import EventsIn
 from elman.model.kinds.joined import JoinedIn
 from elman.model.kinds.label import LabelOut
@@ -56,6 +57,10 @@ def check_config(config: ModelConfig) -> None:
         _check_part(kind)
     if isinstance(out, LabelOut):
         _need(len(out.classes) >= 2, "output.classes: at least 2")
+        _need(
+            abs(out.boldness) < 1e3 and (not out.boldness or OUTSIDE in out.classes),
+            "output.boldness: not of these tags",
+        )
         _check_weights(out.weights, out.classes)
     elif isinstance(out, LabelsOut):
         _need(len(out.classes) >= 1, "output.classes: at least 1")

@@ -20,6 +20,7 @@ from elman.model.kinds.text import TextIn
 from elman.model.network import SequenceModel
 from elman.model.shapes import Batch
 from elman.model.write import Search
+from elman.training.boldness import best_boldness
 from elman.training.chance import groups_of
 from elman.training.entities import add_entities
 from elman.training.measures import Scores, class_scores, headline, number_scores, set_scores
@@ -131,7 +132,8 @@ def _scored(batch: Batch) -> torch.Tensor:
 def calibrate(model: SequenceModel, valid: Batches, batch: int, device: str) -> None:
     """Widen (or narrow) the intervals so that 80 % of the validation part lies inside.
 
-    Of several labels, choose from which probability on each is said to hold.
+    Of several labels, choose from which probability on each is said to hold; of tags that name spans, how readily they
+    are said.
 
     Conformalised quantile regression (Romano, Patterson & Candes 2019): the margin of a step and column is the
     80 % quantile of ``max(low - y, y - high)``.
@@ -141,6 +143,9 @@ def calibrate(model: SequenceModel, valid: Batches, batch: int, device: str) -> 
         model.eval()
         chosen = best_thresholds(*_sets(model, valid, batch, device))
         model.config = model.config.model_copy(update={"output": out.model_copy(update={"thresholds": chosen})})
+    if isinstance(out, LabelOut) and model.readout is None and spans(out.classes) and isinstance(valid, ExampleSet):
+        bold = best_boldness(model, valid, batch, device)
+        model.config = model.config.model_copy(update={"output": out.model_copy(update={"boldness": bold})})
     if not isinstance(out, NumberOut):
         return
     model.eval()

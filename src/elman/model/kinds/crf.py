@@ -7,7 +7,11 @@ from torch import Tensor, nn
 
 from elman.model.kinds.label import LabelOut
 
-__all__ = ["CRFHead", "allowed_tags"]
+__all__ = ["OUTSIDE", "CRFHead", "allowed_tags"]
+
+
+OUTSIDE = "O"
+"""The tag of a word that belongs to no span."""
 
 
 class CRFHead(nn.Module):
@@ -142,6 +146,6 @@ def allowed_tags(classes: list[str]) -> tuple[Tensor, Tensor]:
 
 def spans(classes: list[str]) -> bool:
     """Whether tags name spans in the BIO way: all are O, B-X or I-X, and each I-X has its B-X."""
-    whole = all(name == "O" or name[:2] in ("B-", "I-") for name in classes)
+    whole = all(name == OUTSIDE or name[:2] in ("B-", "I-") for name in classes)
     begun = {name[2:] for name in classes if name.startswith("B-")}
     return whole and bool(begun) and {name[2:] for name in classes if name.startswith("I-")} <= begun

@@ -22,12 +22,15 @@ class LabelOut(Schema):
         column: where the labels stood.
         classes: K names.
         weights: what an example of each class counts in training, K numbers; empty where all count alike.
+        boldness: what is taken from the score of ``O`` where tags that name spans are decided, chosen on the validation
+            part; probabilities stay what they are.
     """
 
     kind: Literal["label"] = "label"
     column: str
     classes: list[str]
     weights: list[float] = Field(default_factory=list)
+    boldness: float = 0.0
 
     @classmethod
     def fit(cls, labels: Sequence[str], column: str, weights: str | None = None) -> LabelOut:
