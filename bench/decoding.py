@@ -125,6 +125,8 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     model = elman.load(args.run).model.eval()
+    if model.config.source != "text" or model.config.net.cell != "gru":
+        sys.exit("this bench is for a run of --from text --to text with --cell gru")
     examples = read_for(model, "+".join(args.file), need_target=False)
     given = [model.config.input.encode(raw) for raw in examples.inputs[: args.sentences]]
     plain, limit = Plain(model).eval(), parts_of(model)[2].limit

@@ -50,7 +50,7 @@ def measured(made: Made, count: int) -> tuple[int, dict[str, list[float]]]:
         torch.manual_seed(0)
         runs[engine] = steps_of(begin(model, made.loop), train, made.loop)
     steps = steps_an_epoch(train, made.loop)
-    for k in range(min(steps, count + 2)):
+    for k in range(max(3, min(steps, count + 2))):
         for engine in ENGINES if k % 2 else reversed(ENGINES):
             began = time.perf_counter()
             next(runs[engine])

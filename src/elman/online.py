@@ -13,7 +13,7 @@ from torch import Tensor
 from elman.core.errors import InputError
 from elman.core.layers.readout import Attention, Last, Max, Mean
 from elman.live.session import Session
-from elman.model.answers import chances_from, quantiles_from
+from elman.model.answers import chances_from, decided, quantiles_from
 from elman.model.grammar import parse_target
 from elman.model.kinds.joined import JoinedIn
 from elman.model.kinds.label import LabelOut
@@ -167,11 +167,15 @@ class Online:
         kind = parse_target(model.config.target).kind
         if kind == "next":
             return pl.DataFrame(likeliest(columns, out, said))
-        names = [out.classes[k] for k in said.argmax(1)]
+        # Of tags that name spans: as boldly as on whole sequences.
+        chosen = (
+            decided(model, raw, torch.ones(1), out.boldness) if kind == "tags" else torch.as_tensor(said).argmax(-1)
+        )
+        names = [out.classes[k] for k in chosen.tolist()]
         if kind == "label":
             return pl.DataFrame(columns | {"label": names} | {f"p_{c}": said[:, k] for k, c in enumerate(out.classes)})
         columns[free("tag", columns)] = names
-        return pl.DataFrame(columns | {"p": said.max(1)})
+        return pl.DataFrame(columns | {"p": said[np.arange(len(said)), chosen.cpu().numpy()]})
 
 
 class _Running:

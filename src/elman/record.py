@@ -49,6 +49,7 @@ def write_record(run: Run, made: Made, found: Mistakes, sha256: str) -> None:
         "epochs": len(history.epochs),
         "seconds": history.seconds,
         "valid_loss": history.best.valid_loss,
+        "chosen_by": {history.best.chosen_by: history.best.score},
         "weights": sum(weight.numel() for weight in run.model.parameters()),
         "history": {name: value for name, value in vars(history).items() if name != "epochs"},
         "by_length": {"error": found.unit, "of": found.reads, "ranges": [asdict(one) for one in found.by_length]},

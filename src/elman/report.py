@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from elman import pictures
-from elman.data.batch import WindowSet
+from elman.data.batch import Batches, WindowSet
 from elman.data.fingerprint import fingerprint
 from elman.data.pairs import PairSet
 from elman.data.prepare import Prepared
@@ -26,7 +26,7 @@ from elman.model.kinds.label import LabelOut
 from elman.model.kinds.number import LEVELS, NumberOut
 from elman.model.write import parts_of
 from elman.record import read_record
-from elman.training.coloured import sentences, surprises
+from elman.training.coloured import goes_on, sentences, surprises, tags_words
 from elman.training.finder import RateTest
 from elman.training.measures import OF_HUNDRED, digits
 from elman.training.mistakes import Mistakes
@@ -98,7 +98,7 @@ def draw(run: Run, data: Prepared, found: Mistakes) -> None:
     for name, make in chain(_pictures(run, data), _written(run, data), _coloured(run, data), _lengths(found)):
         try:
             (run.path / name).write_text(make(), encoding="utf-8")
-        except (ValueError, ArithmeticError, LookupError, OSError) as error:
+        except (ValueError, ArithmeticError, LookupError, OSError, RuntimeError) as error:
             run.notes.append(f"{name} is left out: {error}")
             warnings.warn(run.notes[-1], stacklevel=2)
 
@@ -148,28 +148,35 @@ def _written(run: Run, data: Prepared) -> Iterator[tuple[str, Callable[[], str]]
 def _coloured(run: Run, data: Prepared) -> Iterator[tuple[str, Callable[[], str]]]:
     """Of a text whose words are tagged: sentences in colour; of one that goes on: how much each token surprised."""
     judged, part = (data.valid, "validation") if data.test is None else (data.test, "test")
-    rows = sentences(run.model, judged)
-    scores = {} if run.scores is None else run.scores.values
+    if tags_words(run.model, judged):
+        yield "tags.html", partial(_tags, run, judged, part)
+    if goes_on(run.model):
+        yield "surprise.html", partial(_surprise, run, judged, part)
+
+
+def _tags(run: Run, judged: Batches, part: str) -> str:
+    out, scores = run.model.config.output, {} if run.scores is None else run.scores.values
     said = [f"{name.replace('_', ' ')} {scores[name]:.3f}" for name in ("entity_f1", "accuracy") if name in scores]
-    if rows:
-        lines = [
-            (one.name, [pictures.Word(*word) for word in zip(one.words, one.said, one.true, strict=True)])
-            for one in rows
-        ]
-        out = run.model.config.output
-        none = OUTSIDE if isinstance(out, LabelOut) and spans(out.classes) else ""
-        told = ", ".join([f"{len(rows)} of the {len(judged):,} sentences of the {part} part", *said])
-        title = f"What {run.path.name} says of every word"
-        yield "tags.html", partial(pictures.tagged, lines, title=title, subtitle=told, none=none)
-    texts = surprises(run.model, judged)
-    if texts:
-        made = [[pictures.Read(one.text, one.nats, one.expected) for one in text] for text in texts]
-        count = sum(map(len, made))
-        told = f"{count:,} of the {len(judged):,} tokens of the {part} part"
-        if len(texts) > 1:
-            told = f"{len(texts)} of the {len(judged):,} texts of the {part} part"
-        told += f"; {np.mean([one.nats for text in made for one in text]):.2f} nats a token here"
-        yield "surprise.html", partial(pictures.surprise, made, title=f"What surprised {run.path.name}", subtitle=told)
+    rows = []
+    for one in sentences(run.model, judged):
+        words = [pictures.Word(*word) for word in zip(one.words, one.said, one.true, strict=True)]
+        rows.append((one.name, [*words, *[pictures.Word("...", "", None)] * one.cut]))
+    return pictures.tagged(
+        rows,
+        title=f"What {run.path.name} says of every word",
+        subtitle=", ".join([f"{len(rows)} of the {len(judged):,} sentences of the {part} part", *said]),
+        none=OUTSIDE if isinstance(out, LabelOut) and spans(out.classes) else "",
+    )
+
+
+def _surprise(run: Run, judged: Batches, part: str) -> str:
+    made = [[pictures.Read(one.text, one.nats, one.expected) for one in text] for text in surprises(run.model, judged)]
+    known = [one.nats for text in made for one in text if one.expected]
+    told = f"{len(known):,} of the {len(judged):,} tokens of the {part} part"
+    if len(made) > 1:
+        told = f"{len(made)} of the {len(judged):,} texts of the {part} part"
+    told += f"; {np.mean(known):.2f} nats a token here"
+    return pictures.surprise(made, title=f"What surprised {run.path.name}", subtitle=told)
 
 
 def _attention(looks: list[Glance], part: str) -> str:

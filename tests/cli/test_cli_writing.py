@@ -66,8 +66,8 @@ def test_a_seed_writes_the_same_and_another_one_others(names: Path, elman: Elman
 
 
 def test_a_prompt_begins_every_text_and_length_ends_it(names: Path, elman: Elman) -> None:
-    made = _table(elman("generate", names, "--prompt", "Abb", "--length", "4").out)
-    assert all(name.startswith("Abb") and len(name) <= 4 for name in made["name"])
+    made = _table(elman("generate", names, "--prompt", "Abb", "--length", "2").out)
+    assert all(name.startswith("Abb") and len(name) <= 5 for name in made["name"])
 
 
 def test_a_table_of_texts_is_scored_as_any_other(names: Path, elman: Elman, tmp_path: Path) -> None:
@@ -95,7 +95,8 @@ def test_predictions_are_drawn_on_request(names: Path, elman: Elman) -> None:
     [
         ("generate run --of Dutch", "label 'Dutch' is none that training saw. Known: Greek, Italian, Polish"),
         ("generate run --of Griek", "Did you mean 'Greek'?"),
-        ("generate run --count 0", "--count: expected at least 1"),
+        ("generate run --count 0", "--count 0: expected a number of texts, at least 1"),
+        ("predict run names.csv --temperature 1 --n-best 0", "--n-best: expected at least 1"),
         ("generate run --length 0", "--length: expected at least 1"),
         ("generate run --stop a", "--stop is for a text that goes on"),
         ("generate run --prompt 7", "--prompt: training never saw '7', so no text begins with it"),

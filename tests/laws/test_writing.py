@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from itertools import product
+from typing import Any
 
 import pytest
 import torch
@@ -398,7 +399,8 @@ def test_the_likeliest_text_drawn_is_that_of_a_beam_of_one() -> None:
     kinds=st.sampled_from([3, 1000]),
 )
 def test_the_likeliest_are_those_of_a_whole_sort(rows: int, blocks: int, count: int, seed: int, kinds: int) -> None:
-    log = torch.randint(0, kinds, (rows, 64 * blocks), generator=torch.Generator().manual_seed(seed)).double()
+    size = 64 * blocks + seed % 3
+    log = torch.randint(0, kinds, (rows, size), generator=torch.Generator().manual_seed(seed)).double()
     log[log == 0] = -torch.inf
     values, places = likeliest(log, count)
     assert torch.equal(values, log.sort(1, descending=True).values[:, :count])
@@ -424,3 +426,23 @@ def test_a_step_of_writing_gives_what_the_decoder_gives_for_the_whole_text(name:
             scores, state = steps.step(tokens, folded, state)
             found.append(scores)
     compare(f"steps, {name}", {"scores": torch.stack(found)}, {"scores": whole})
+
+
+def test_no_sequence_gives_no_text() -> None:
+    model = _model("gru dot")
+    none = _source().rows(torch.zeros(0, dtype=torch.int64))
+    assert write(model, none, Search()) == []
+    assert draw(model, none, Draws(), torch.Generator()) == []
+
+
+def test_many_texts_of_a_sequence_are_drawn_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, sizes = _model("gru dot"), []
+
+    def drawn(model: SequenceModel, ragged: Ragged, draws: Draws, *rest: Any) -> Any:
+        sizes.append(ragged.batch * draws.best)
+        return draw(model, ragged, draws, *rest)
+
+    monkeypatch.setattr("elman.model.write.draw", drawn)
+    found = write_all(model, _source().to_list(), Draws(best=1100))
+    assert [len(some) for some in found] == [1100] * len(LENGTHS)
+    assert max(sizes) <= 512

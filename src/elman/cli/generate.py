@@ -72,6 +72,8 @@ def generate(
         return
     if stop:
         raise InputError("--stop is for a text that goes on; those of a label end by themselves")
+    if count is not None and count < 1:
+        raise InputError(f"--count {count}: expected a number of texts, at least 1; as in --count 5")
     draws = Draws(sampling, _COUNT if count is None else count, seed, text, length)
     _of_labels(model, None if of is None else [name.strip() for name in of.split(",")], draws, out)
 

@@ -102,7 +102,7 @@ def run(
     show.err.print(f"{one.about}; licence of the data: {one.licence}; the same without the recipe:")
     show.err.print("  " + show.command("elman", "train", *_words(settings)), soft_wrap=True, highlight=False)
     carry_out(settings, str(path))
-    if one.published:
+    if one.published and settings.get("score_on") != "valid":
         _beside(one)
 
 

@@ -40,6 +40,8 @@ def continue_text(
         InputError: at once, before anything is written.
     """
     kind = model.config.input
+    if model.decoder is not None:
+        raise InputError("this model writes texts of what it reads: elman predict RUN FILE, or --temperature 1 to draw")
     if not isinstance(kind, TextIn) or not isinstance(model.head, TokenHead):
         raise InputError("this model predicts no text; train one with --from text.char --to next")
     for name, value, least in (("length", length, 1), ("seed", seed, 0)):

@@ -23,21 +23,22 @@ class Folded(NamedTuple):
     """A memory as the steps of a writer want it.
 
     Attributes:
-        memory: as the attention made it.
+        memory: as the attention made it, for input feeding; else None.
         keys: ``(B, S, A)``, or ``(B, H, S)`` where the query's matrix is folded into them.
         found: ``(B, S, H)``, the values behind the part of the join that reads them; None with input feeding.
         pads: ``(B, 1, S)``, minus infinity at pads, to be added to scores; None where there are none.
     """
 
-    memory: Memory
+    memory: Memory | None
     keys: Tensor
     found: Tensor | None
     pads: Tensor | None
 
     def rows(self, index: Tensor) -> Folded:
         """Some of the sequences, by number."""
+        memory = None if self.memory is None else self.memory.rows(index)
         rest = [None if part is None else part.index_select(0, index) for part in self[1:]]
-        return Folded(self.memory.rows(index), *rest)  # type: ignore[arg-type]
+        return Folded(memory, *rest)  # type: ignore[arg-type]
 
 
 class Incremental:
@@ -84,7 +85,8 @@ class Incremental:
     def remember(self, encoded: Ragged) -> tuple[Folded, State]:
         """See :meth:`Decoder.remember <elman.model.decoder.Decoder.remember>`."""
         memory, (_, below, above) = self.decoder.remember(encoded)
-        states = (below, tuple(state for state, stage in zip(above, self.decoder.above, strict=True) if _steps(stage)))
+        kept = zip(above, self.decoder.above, strict=True)
+        states = (below, tuple(state for state, stage in kept if isinstance(stage, Recurrent)))
         if self.cell is None:
             return Folded(memory, memory.keys, None, None), states
         keys = memory.keys
@@ -96,14 +98,14 @@ class Incremental:
             # A sequence without a step has a memory of zeros, so its context is zero whatever the weights are.
             hidden = ~memory.mask & memory.mask.any(1, keepdim=True)
             pads = keys.new_zeros(hidden.shape).masked_fill_(hidden, -torch.inf)[:, None]
-        return Folded(memory, keys, memory.values @ self.from_memory, pads), states
+        return Folded(None, keys, memory.values @ self.from_memory, pads), states
 
     def step(self, tokens: Tensor, folded: Folded, state: State) -> tuple[Tensor, State]:
         """Scores ``(N, V)`` of what follows ``tokens (N,)``, minus infinity of what is never written; the state."""
         below, above = state
         x = self.table.index_select(0, tokens)
         if self.cell is None:
-            x, below = self._fed(x, folded.memory, below)
+            x, below = self._fed(x, folded, below)
         else:
             y, below = _one(self.cell, x, below)
             x = self._look(y, folded)
@@ -116,29 +118,26 @@ class Incremental:
         weight, bias = self.scores
         return torch.addmm(bias, x, weight), (below, tuple(after))
 
-    def _fed(self, x: Tensor, memory: Memory, state: State) -> tuple[Tensor, State]:
+    def _fed(self, x: Tensor, folded: Folded, state: State) -> tuple[Tensor, State]:
         first = self.decoder.first
         assert isinstance(first, InputFeeding)
-        return _one(_ready(first.bound(memory)), x, state)
+        assert folded.memory is not None
+        return _one(_ready(first.bound(folded.memory)), x, state)
 
     def _look(self, y: Tensor, folded: Folded) -> Tensor:
         """``tanh(W [y ; attention(y)] + b)``, K beams of a sequence side by side."""
         assert folded.found is not None
         batch = len(folded.found)
-        asked = y.view(batch, -1, y.shape[-1])
+        asked = y.view(batch, len(y) // max(1, batch), y.shape[-1])
         if isinstance(self.attention, Dot):
             scores = asked @ folded.keys
         else:
             scores = self.attention.score(self.attention.query(asked), folded.keys)
         if folded.pads is not None:
             scores = scores + folded.pads
-        found = (torch.softmax(scores, -1) @ folded.found).view(len(y), -1)
+        found = (torch.softmax(scores, -1) @ folded.found).flatten(0, 1)
         join = self.decoder.first.join
         return torch.addmm(found.add_(join.bias), y, self.from_state).tanh_()
-
-
-def _steps(stage: Any) -> bool:
-    return isinstance(stage, Recurrent)
 
 
 def _ready(cell: Cell) -> Cell:

@@ -52,12 +52,13 @@ class Sampling:
         if self.temperature < _COLD:
             return scores.argmax(-1)
         if self.top_k:
-            lowest = scores.topk(min(self.top_k, scores.shape[-1])).values[:, -1:]
-            scores = scores.masked_fill(scores < lowest, -torch.inf)
+            kept = scores.topk(min(self.top_k, scores.shape[-1]))
+            scores = torch.full_like(scores, -torch.inf).scatter(-1, kept.indices, kept.values)
         chances = torch.softmax(scores / self.temperature, dim=-1)
         if self.top_p < 1:
             ranked, order = chances.sort(-1, descending=True)
             # A token is needed where those before it have not reached p; the likeliest always is.
             beyond = ranked.cumsum(-1) - ranked >= self.top_p
+            beyond[:, 0] = False
             chances = ranked.masked_fill(beyond, 0.0).gather(1, order.argsort(-1))
         return torch.multinomial(chances, 1, generator=generator).squeeze(-1)

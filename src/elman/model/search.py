@@ -67,8 +67,8 @@ def beam(
     """Search for the sequences with the highest ``log p(y) / U**alpha``, U counting the end mark.
 
     At each step each sequence keeps its ``width`` likeliest beginnings and sets aside those that have ended. A sequence
-    is done when ``width`` have ended, or when none still open could get among the ``best``, however it went on. Of
-    spaces with at most ``width`` beginnings at every length nothing is left out, so the result is exact.
+    is done when ``width`` have ended, or when none still open could get among the ``best``, however it went on. With a
+    ``width`` of all texts and beginnings that there are nothing is left out, so the result is exact.
 
     Args:
         writer: see :data:`Writer`. state: B rows, before anything is written. batch: B.
@@ -78,6 +78,8 @@ def beam(
         For each sequence its best hypotheses, the best first; those that had not ended by the limit come last.
     """
     check_beam(width, best, limit, alpha)
+    if not batch:
+        return []
     search = _Search(batch, width, limit, alpha, best)
     owners, tokens = torch.arange(batch), torch.full((batch,), END)
     for _ in range(limit):
@@ -101,12 +103,16 @@ def likeliest(log: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """
     rows, size = log.shape
     blocks = size // _BLOCK
-    if rows < _ROWS or size % _BLOCK or blocks < 2 * count:
+    if rows < _ROWS or blocks < 2 * count:
         return log.topk(count)
-    split = log.unflatten(1, (blocks, _BLOCK))
+    whole = blocks * _BLOCK
+    split = log[:, :whole].unflatten(1, (blocks, _BLOCK))
     chosen = split.amax(-1).topk(count).indices
-    values, place = split.gather(1, chosen[..., None].expand(-1, -1, _BLOCK)).flatten(1).topk(count)
-    return values, chosen.gather(1, place // _BLOCK) * _BLOCK + place % _BLOCK
+    among = (chosen[..., None] * _BLOCK + torch.arange(_BLOCK, device=log.device)).flatten(1)
+    # What is left behind the last whole block is always looked at.
+    among = torch.cat([among, torch.arange(whole, size, device=log.device).expand(rows, -1)], dim=1)
+    values, place = log.gather(1, among).topk(count)
+    return values, among.gather(1, place)
 
 
 class _Open(NamedTuple):
@@ -124,7 +130,7 @@ class _Search:
         self.width, self.limit, self.alpha, self.best = width, limit, alpha, best
         self.owners = list(range(batch))
         self.ended: list[list[Hypothesis]] = [[] for _ in range(batch)]
-        self.log = torch.zeros(batch, 1)
+        self.log = torch.zeros(batch, 1, dtype=torch.float64)
         self.steps: list[list[_Open]] = []
 
     def extend(self, log: Tensor) -> tuple[list[int], list[int], list[int] | None]:
@@ -183,7 +189,7 @@ class _Search:
         step = [one for some in opened for one in (*some, *[_Open(-math.inf, some[0].row, END)] * (most - len(some)))]
         self.steps.append(step)
         self.owners = [self.owners[k] for k in kept]
-        self.log = torch.tensor([one.log for one in step])
+        self.log = torch.tensor([one.log for one in step], dtype=torch.float64)
         return [one.token for one in step], [one.row for one in step], None if len(kept) == batch else kept
 
     def _keep(self, k: int, last: _Open, *, ended: bool) -> None:

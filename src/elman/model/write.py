@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -58,9 +58,9 @@ class Draws:
     Attributes:
         sampling: how a token is drawn.
         best: texts drawn of each sequence.
-        seed: the same seed draws the same texts of the same sequences.
+        seed: the same seed draws the same texts of the same list of sequences.
         prefix: what every text begins with.
-        limit: tokens at the most; None takes half as many again as the longest of training.
+        limit: tokens at the most, behind the prefix; None takes half as many again as the longest of training.
 
     Raises:
         InputError: a number is out of its range.
@@ -74,7 +74,7 @@ class Draws:
 
     def __post_init__(self) -> None:
         limit = 1 if self.limit is None else self.limit
-        for name, value, least in (("count", self.best, 1), ("seed", self.seed, 0), ("length", limit, 1)):
+        for name, value, least in (("best", self.best, 1), ("seed", self.seed, 0), ("length", limit, 1)):
             if not least <= value < 2**63:
                 raise InputError(f"{name}: expected at least {least} and below 2**63, got {value}")
 
@@ -154,7 +154,10 @@ def write_all(
         if isinstance(search, Search):
             texts = write(model, given, search, steps)
         else:
-            texts = draw(model, given, search, generator, steps)
+            most = max(1, _AT_ONCE // (max(longest, _SHORT) * len(chosen)))
+            counts = [min(most, search.best - k) for k in range(0, search.best, most)]
+            made = [draw(model, given, replace(search, best=count), generator, steps) for count in counts]
+            texts = [[one for some in several for one in some] for several in zip(*made, strict=True)]
         for k, one in zip(chosen, texts, strict=True):
             found[k] = one
         start = stop
@@ -184,14 +187,14 @@ def draw(
     owners = torch.arange(ragged.batch, device=device).repeat_interleave(draws.best)
     # The decoder itself lets several rows look at one memory.
     state = take_rows(state, owners)
-    rows, limit, begun = ragged.batch * draws.best, draws.limit or out.limit, out.encode(draws.prefix).tolist()[:-1]
+    rows, begun = ragged.batch * draws.best, out.encode(draws.prefix).tolist()[:-1]
+    limit = len(begun) + (draws.limit or out.limit)
     tokens = torch.full((rows,), END, device=device)
     open_, nats, made = torch.ones(rows, dtype=torch.bool, device=device), torch.zeros(rows, device=device), []
     for step in range(limit):
         scores, state = steps.step(tokens, folded, state)
-        tokens = draws.sampling.draw(scores, generator)
-        if step < len(begun):
-            tokens = torch.full_like(tokens, begun[step])
+        given = step < len(begun)
+        tokens = torch.full_like(tokens, begun[step]) if given else draws.sampling.draw(scores, generator)
         made.append(tokens)
         nats -= torch.where(open_, torch.log_softmax(scores, -1).gather(1, tokens[:, None])[:, 0], 0.0)
         open_ &= tokens != END

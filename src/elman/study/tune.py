@@ -161,12 +161,19 @@ def tuning_asked(given: dict[str, Any], *, trials: int, seeds: int, budget: str 
             raise InputError(f"--{name} {value}: expected a number of {what}, at least 1; as in --{name} {example}")
     if budget is not None:
         seconds_in(budget, "--budget")
-    for name in ("find_lr", "score_on"):
+    for name, why in _OWN.items():
         if given.get(name):
-            why = "a search looks for the rate itself" if name == "find_lr" else "a search says itself what is scored"
             raise InputError(f"--{name.replace('_', '-')}: {why}; leave it out")
     given = {name: value for name, value in given.items() if value is not None}
     return Asked("tune", {"trials": trials, "seeds": seeds, "budget": budget}, job_from(given), tuple(given))
+
+
+_OWN = {
+    "find_lr": "a search looks for the rate itself",
+    "score_on": "a search says itself what is scored",
+    "choose_by": "a search judges by the loss",
+}
+"""Settings that a search does not take, and why."""
 
 
 def tune_asked(asked: Asked, out: str | Path | None, listener: Listener | None = None) -> Tuning:
@@ -210,7 +217,8 @@ def _search(
         best = min(complete, key=lambda one: one.loss)
         return limit - number * (done[0].seconds + best.seconds)
 
-    scored = job.model_copy(update={"score_on": "valid"})
+    # The loss judges trials, so it chooses their epochs too.
+    scored = job.model_copy(update={"score_on": "valid", "choose_by": "loss"})
     with storage_of(path / STUDY_FILE) as storage:
         search = Search(storage, path / "trials", space, scored, allowed, asked.data)
         search.upto(asked.options["trials"], hear)

@@ -5,22 +5,31 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from elman.core.errors import InputError
 from elman.data.batch import ExampleSet
 from elman.model.answers import decided
-from elman.model.kinds.crf import OUTSIDE
+from elman.model.grammar import parse_target
+from elman.model.kinds.crf import OUTSIDE, spans
 from elman.model.kinds.label import LabelOut
 from elman.model.network import SequenceModel
 from elman.training.entities import span_counts, span_f1
 
-__all__ = ["best_boldness"]
+__all__ = ["best_boldness", "by_spans"]
 
 _LEVELS = np.arange(0, 3.01, 0.25)
 """What is taken from the score of O; e**3 = 20 times the odds of a name."""
 
 
+def by_spans(model: SequenceModel) -> bool:
+    """Whether a model's tags name spans of words, and the F1 of these is the score that counts."""
+    out = model.config.output
+    named = isinstance(out, LabelOut) and spans(out.classes) and OUTSIDE in out.classes
+    return named and parse_target(model.config.target).kind == "tags" and model.config.metric in ("", "entity_f1")
+
+
 @torch.inference_mode()
-def best_boldness(model: SequenceModel, valid: ExampleSet, batch: int, device: str) -> float:
-    """The boldness with the highest F1 of spans on some data, the lowest of equals.
+def best_boldness(model: SequenceModel, valid: ExampleSet, batch: int, device: str) -> tuple[float, float]:
+    """The boldness with the highest F1 of spans on some data, the lowest of equals, and that F1.
 
     Few words belong to a name, so a model that minimises ``-log p`` over all words rather says O than a name that it is
     not sure of; F1 counts what is missed as much as what is wrong. (As thresholds are chosen for F1: Lewis 1995.)
@@ -29,7 +38,7 @@ def best_boldness(model: SequenceModel, valid: ExampleSet, batch: int, device: s
     if not isinstance(out, LabelOut):
         raise TypeError(type(out).__name__)
     if OUTSIDE not in out.classes:
-        return 0.0
+        raise InputError(f"no tag is {OUTSIDE}, so there is nothing to be bolder than")
     model.eval().to(device)
     kept, real, truth = [], [], []
     for part in valid.in_order(batch):
@@ -45,4 +54,4 @@ def best_boldness(model: SequenceModel, valid: ExampleSet, batch: int, device: s
             for (logits, mask), scored in zip(kept, real, strict=True)
         ]
         found.append(span_f1(span_counts(np.concatenate(said), came, out.classes, valid.counted)))
-    return float(_LEVELS[int(np.argmax(found))])
+    return float(_LEVELS[int(np.argmax(found))]), max(found)

@@ -5,36 +5,42 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from elman.core.ragged import Ragged
+from elman.core.state import State
 from elman.data.batch import Batches, ExampleSet, StreamSet
 from elman.model.answers import tagged
+from elman.model.grammar import parse_target
 from elman.model.kinds import pieces
 from elman.model.kinds.label import LabelOut
-from elman.model.kinds.text import END, TextIn, TokenOut
+from elman.model.kinds.text import TextIn, TokenOut
 from elman.model.network import SequenceModel
 from elman.training.shown import evenly
 
-__all__ = ["Sentence", "Surprise", "sentences", "surprises"]
+__all__ = ["Sentence", "Surprise", "goes_on", "sentences", "surprises", "tags_words"]
 
 _SENTENCES, _TEXTS, _TOKENS, _EXPECTED = 40, 12, 1_500, 3
 """Sentences that are shown, separate texts, tokens of one long text, and what was thought likeliest of each."""
 
-_LONG = 60
-"""Words of a sentence that are shown at the most."""
+_LONG, _AT_ONCE = 60, 128
+"""Words of a sentence that are shown at the most, and tokens of a text that are read at once."""
+
+
+_NEW = "(never seen)"
+"""The true tag of a word where training knew none of that name."""
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """The words of a text with the tags that the model says and those of the data, None where that has none."""
+    """The words of a text with the tags that the model says and those of the data; ``cut`` where it goes on."""
 
     name: str
     words: list[str]
     said: list[str]
-    true: list[str | None]
+    true: list[str]
+    cut: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,13 +52,22 @@ class Surprise:
     expected: list[tuple[str, float]]
 
 
+def tags_words(model: SequenceModel, data: Batches) -> bool:
+    """Whether a model tags the words of the texts in some data."""
+    tags = isinstance(model.config.output, LabelOut) and parse_target(model.config.target).kind == "tags"
+    return tags and isinstance(model.config.input, TextIn) and isinstance(data, ExampleSet) and len(data) > 0
+
+
+def goes_on(model: SequenceModel) -> bool:
+    """Whether a model says how a text goes on."""
+    return isinstance(model.config.input, TextIn) and isinstance(model.config.output, TokenOut)
+
+
 @torch.inference_mode()
 def sentences(model: SequenceModel, data: Batches) -> list[Sentence]:
-    """Forty sentences, evenly over the data; none where no text is tagged."""
+    """Forty sentences, evenly over those that are at hand as a whole; none where no text is tagged."""
     kind, out = model.config.input, model.config.output
     if not isinstance(kind, TextIn) or not isinstance(out, LabelOut) or not isinstance(data, ExampleSet):
-        return []
-    if model.readout is not None or model.config.target.startswith("next"):
         return []
     model.eval()
     device, made = next(model.parameters()).device, []
@@ -61,10 +76,11 @@ def sentences(model: SequenceModel, data: Batches) -> list[Sentence]:
     chosen = whole if len(whole) >= _SENTENCES else full
     for k in (chosen[place] for place in evenly(len(chosen), _SENTENCES)):
         said = tagged(model, _alone(data.inputs[k], device))[1][:, 0].tolist()
-        true = [out.classes[n] if n >= 0 else None for n in data.targets[k].tolist()]
+        true = [out.classes[n] if n >= 0 else _NEW for n in data.targets[k].tolist()]
         name = str(k + 1) if data.whence is None else data.whence.ids[k]
         names = [out.classes[n] for n in said]
-        made.append(Sentence(name, _words(kind, data, k)[:_LONG], names[:_LONG], true[:_LONG]))
+        words = _words(kind, data, k)
+        made.append(Sentence(name, words[:_LONG], names[:_LONG], true[:_LONG], len(words) > _LONG))
     return made
 
 
@@ -106,21 +122,21 @@ def _pairs(data: Batches) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def _surprise(model: SequenceModel, kind: TextIn, tokens: Tensor, target: Tensor) -> Iterator[Surprise]:
-    logits, _ = model.answers(_alone(tokens, tokens.device))
-    log = torch.log_softmax(logits[:, 0].double(), -1).cpu()
-    best = log.topk(min(_EXPECTED, log.shape[1]))
-    nats = -log.gather(1, target[:, None])[:, 0]
-    names = [kind.shown([n])[0] for n in range(kind.width)]
-    for n, each, places, chances in zip(
-        target.tolist(), nats.tolist(), best.indices.tolist(), np.exp(best.values.numpy()).tolist(), strict=True
-    ):
-        yield Surprise(_text(kind, n), each, [(names[m], p) for m, p in zip(places, chances, strict=True)])
+    state: State = None
+    for some, behind in zip(tokens.split(_AT_ONCE), target.split(_AT_ONCE), strict=True):
+        logits, state = model.answers(_alone(some, tokens.device), state)
+        log = torch.log_softmax(logits[:, 0], -1)
+        best = log.topk(min(_EXPECTED, log.shape[1]))
+        nats = -log.gather(1, behind[:, None].to(log.device))[:, 0]
+        rows = (behind, nats, best.indices, best.values.exp())
+        for n, each, places, chances in zip(*(row.tolist() for row in rows), strict=True):
+            yield Surprise(_text(kind, n), each, list(zip(kind.shown(places), chances, strict=True)))
 
 
 def _text(kind: TextIn, number: int) -> str:
     """A token with its spaces, the end of a text as that of a line."""
     token = kind.vocabulary[number]
-    if token == END and number == 1:
+    if number == 1:
         return "\n"
     if kind.variant == "bpe" and number > 1:
         return pieces.readable(token)

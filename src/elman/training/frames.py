@@ -59,7 +59,9 @@ def _written(
 ) -> pl.DataFrame:
     """The best texts of every example, each with its mean of ``log p`` a token; of several, a row each, ranked."""
     found = write_all(model, [model.config.input.encode(raw) for raw in ex.inputs], search, progress)
-    id_, pairs = _role(model, "id"), [(k, rank, one) for k, some in enumerate(found) for rank, one in enumerate(some)]
+    # Texts that were drawn come in no order.
+    ranked = [sorted(some, key=lambda one: -one.score) if isinstance(search, Draws) else some for some in found]
+    id_, pairs = _role(model, "id"), [(k, rank, one) for k, some in enumerate(ranked) for rank, one in enumerate(some)]
     columns: dict[str, Any] = {id_: [ex.ids[k] for k, _, _ in pairs]}
     if search.best > 1:
         columns[free("rank", columns)] = [rank + 1 for _, rank, _ in pairs]

@@ -56,9 +56,9 @@ class Epoch:
     chosen_by: str = "loss"
 
     @property
-    def cost(self) -> float:
-        """What epochs are chosen by: the less the better."""
-        return self.valid_loss if self.score is None else -self.score
+    def cost(self) -> tuple[float, float]:
+        """What epochs are chosen by, the less the better; of two with the same score the one with the lower loss."""
+        return (0.0 if self.score is None else -self.score, self.valid_loss)
 
 
 @dataclass

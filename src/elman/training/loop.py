@@ -11,10 +11,11 @@ from functools import partial
 import torch
 
 from elman.core.errors import ElmanError
-from elman.data.batch import Batches
+from elman.data.batch import Batches, ExampleSet
 from elman.data.truncate import in_batches
 from elman.model.network import SequenceModel
 from elman.training.averaging import averaging
+from elman.training.boldness import best_boldness, by_spans
 from elman.training.checkpoint import Keeper
 from elman.training.history import Epoch, History, Step
 from elman.training.optimise import Taken, optimiser_of, steps_an_epoch, steps_of
@@ -175,6 +176,9 @@ def _chosen_by(state: TrainingState, valid: Batches, settings: LoopSettings) -> 
     """The metric that chooses the epoch, of the validation part; None where the loss does."""
     if settings.choose_by == "loss":
         return None
+    if settings.choose_by == "entity_f1" and isinstance(valid, ExampleSet) and by_spans(state.judged):
+        # As it will be in the end, see calibrate.
+        return best_boldness(state.judged, valid, settings.batch, settings.device)[1]
     return score_of(state.judged, valid, settings.batch, settings.device).values[settings.choose_by]
 
 

@@ -99,7 +99,13 @@ def metrics_of(out: object, target: str, source: str = "") -> tuple[str, ...]:
     """What may be shown first for an output; the first is the usual one."""
     if isinstance(out, LabelOut):
         named = ("entity_f1",) if target == "tags" and spans(out.classes) else ()
-        return (*named, "accuracy", "macro_f1", *(("top3",) if target == "next" else ()), "nats")
+        return (
+            *named,
+            "accuracy",
+            "macro_f1",
+            *(("top3",) if target == "next" and len(out.classes) > 3 else ()),
+            "nats",
+        )
     if isinstance(out, LabelsOut):
         return ("macro_f1", "micro_f1", "exact", "nats")
     if isinstance(out, TextOut):

@@ -15,7 +15,8 @@ from elman.core.state import State
 from elman.data.batch import Batches, ExampleSet, StreamSet, WindowSet
 from elman.data.pairs import PairSet
 from elman.data.whence import Whence
-from elman.model.answers import chances, next_quantiles, quantiles, step_chances
+from elman.model.answers import chances, next_quantiles, quantiles, step_chances, tagged
+from elman.model.grammar import parse_target
 from elman.model.kinds.label import LabelOut
 from elman.model.kinds.labels import LabelsOut
 from elman.model.kinds.number import LEVELS, NumberOut
@@ -149,14 +150,19 @@ def _steps(model: SequenceModel, part: Batch, moved: Batch, state: State) -> tup
         middle = levels[..., _MIDDLE].cpu().numpy()
         goals = np.where(real[..., None], part.target.numpy().reshape(middle.shape), np.nan)
         return [_numbers(out, middle[:, b], goals[:, b], single=True) for b in rows], state
-    if isinstance(out, LabelOut):
+    chosen = None
+    if isinstance(out, LabelOut) and parse_target(model.config.target).kind == "tags":
+        said, tags = tagged(model, moved.ragged)
+        chosen = tags.cpu().numpy()
+    elif isinstance(out, LabelOut):
         said, state = step_chances(model, moved.ragged, state)
     else:
         logits, state = model.answers(moved.ragged, state)
         said = torch.softmax(logits, dim=-1)
     values, truth = said.double().cpu().numpy(), part.target.numpy()
     names = out.classes if isinstance(out, LabelOut) else _tokens(model)
-    found = [_named(names, values[:, b], truth[:, b], real[:, b]) for b in rows]
+    best = values.argmax(-1) if chosen is None else chosen
+    found = [_named(names, values[:, b], truth[:, b], real[:, b], best[:, b]) for b in rows]
     return (found if isinstance(out, LabelOut) else [replace(one, error=one.loss) for one in found]), state
 
 
@@ -186,13 +192,18 @@ def _tokens(model: SequenceModel) -> list[str]:
     return kind.vocabulary if isinstance(kind, TextIn) else []
 
 
-def _named(names: list[str], said: np.ndarray, truth: np.ndarray, real: np.ndarray) -> _Found:
-    """Chances ``[T, K]`` against classes ``[T]``, of the steps that count; a class never seen has no chance."""
+def _named(
+    names: list[str], said: np.ndarray, truth: np.ndarray, real: np.ndarray, best: np.ndarray | None = None
+) -> _Found:
+    """Chances ``[T, K]`` and what is said (None: the likeliest) against classes ``[T]``, of the steps that count.
+
+    A class never seen has no chance.
+    """
     if not real.any():
         return _Found(math.nan, math.nan, 0, None, None)
     chance = np.where(truth >= 0, said[np.arange(len(truth)), np.maximum(truth, 0)], 0.0)
     nats = np.where(real, -np.log(np.maximum(chance, 1e-12)), -1.0)
-    best, worst = said.argmax(1), int(nats.argmax())
+    best, worst = said.argmax(1) if best is None else best, int(nats.argmax())
     wrong = float((best != truth)[real].mean())
     came = names[truth[worst]] if truth[worst] >= 0 else "(never seen in training)"
     return _Found(float(nats[real].mean()), wrong, worst, came, names[best[worst]])

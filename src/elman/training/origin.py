@@ -30,7 +30,7 @@ _NEUTRAL = (*FILES, *PLACES, "save_every", "tensorboard")
 
 _SAME_ORDER = (
     *("epochs", "lr", "weight_decay", "embedding_decay", "bias_decay", "l1", "l2", "ar", "tar", "average", "ema_decay"),
-    *("budget", "metric", "choose_by", "score_on", "clip", "clip_by", "nonfinite", "patience", "dropout"),
+    *("budget", "metric", "score_on", "clip", "clip_by", "nonfinite", "patience", "dropout"),
     *("label_smoothing", "memory"),
 )
 """Settings whose change leaves the batches of an epoch what they are."""
@@ -87,6 +87,10 @@ def changes(then: dict[str, Any], now: dict[str, Any]) -> Changes:
         found.words.append("the same data are read in another way, by another version of elman")
     kept = all(words.partition(" ")[0] in _SAME_ORDER for words in settings)
     found.order = bool(found.words) and (bool(data) or not kept or then["kinds"] != now["kinds"])
+    if then["settings"].get("choose_by", "loss") != now["settings"].get("choose_by", "loss"):
+        found.impossible = (
+            "epochs chosen by another score (--choose-by) cannot be held against those so far; train anew"
+        )
     if then["words"] != now["words"]:
         found.impossible = "columns, words or classes are not those it began with; train anew"
     return found

@@ -20,7 +20,7 @@ from elman.model.kinds.text import TextIn
 from elman.model.network import SequenceModel
 from elman.model.shapes import Batch
 from elman.model.write import Search
-from elman.training.boldness import best_boldness
+from elman.training.boldness import best_boldness, by_spans
 from elman.training.chance import groups_of
 from elman.training.entities import add_entities
 from elman.training.measures import Scores, class_scores, headline, number_scores, set_scores
@@ -129,11 +129,11 @@ def _scored(batch: Batch) -> torch.Tensor:
 
 
 @torch.inference_mode()
-def calibrate(model: SequenceModel, valid: Batches, batch: int, device: str) -> None:
+def calibrate(model: SequenceModel, valid: Batches, batch: int, device: str) -> list[str]:
     """Widen (or narrow) the intervals so that 80 % of the validation part lies inside.
 
-    Of several labels, choose from which probability on each is said to hold; of tags that name spans, how readily they
-    are said.
+    Of several labels, choose from which probability on each is said to hold; of tags that name spans, where their F1 is
+    the score that counts, how readily they are said. What is to be told of it comes back.
 
     Conformalised quantile regression (Romano, Patterson & Candes 2019): the margin of a step and column is the
     80 % quantile of ``max(low - y, y - high)``.
@@ -143,11 +143,14 @@ def calibrate(model: SequenceModel, valid: Batches, batch: int, device: str) -> 
         model.eval()
         chosen = best_thresholds(*_sets(model, valid, batch, device))
         model.config = model.config.model_copy(update={"output": out.model_copy(update={"thresholds": chosen})})
-    if isinstance(out, LabelOut) and model.readout is None and spans(out.classes) and isinstance(valid, ExampleSet):
-        bold = best_boldness(model, valid, batch, device)
+    if isinstance(out, LabelOut) and isinstance(valid, ExampleSet) and by_spans(model):
+        bold, _ = best_boldness(model, valid, batch, device)
         model.config = model.config.model_copy(update={"output": out.model_copy(update={"boldness": bold})})
+        return [f"O counts {bold:g} less where tags are decided: that finds most names of the validation part"] * (
+            bold > 0
+        )
     if not isinstance(out, NumberOut):
-        return
+        return []
     model.eval()
     model.config = model.config.model_copy(update={"output": out.model_copy(update={"margin": []})})
     pairs = list(_numbers(model, valid, batch, device))
@@ -158,3 +161,4 @@ def calibrate(model: SequenceModel, valid: Batches, batch: int, device: str) -> 
     wide = np.where(gap.all(0), 0.0, outside)
     margin = (np.nanquantile if gap.any() else np.quantile)(wide, level, axis=0).reshape(-1).tolist()
     model.config = model.config.model_copy(update={"output": out.model_copy(update={"margin": margin})})
+    return []

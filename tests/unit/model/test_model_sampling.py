@@ -33,6 +33,7 @@ def test_the_models_own_distribution_is_the_usual_one() -> None:
         (Sampling(top_p=0.8), [0.625, 0.375, 0, 0]),
         (Sampling(top_p=0.81), [0.5263, 0.3158, 0.1579, 0]),
         (Sampling(top_p=0.001), [1, 0, 0, 0]),
+        (Sampling(top_p=1e-46), [1, 0, 0, 0]),
         # First the k, then the share of what they leave.
         (Sampling(top_k=2, top_p=0.6), [1, 0, 0, 0]),
         (Sampling(0.5), [0.6849, 0.2466, 0.0616, 0.0068]),
@@ -71,3 +72,8 @@ def test_the_nucleus_is_the_smallest_set_that_reaches_its_share(counts: list[int
 def test_what_cannot_be_is_refused(how: dict[str, float], message: str) -> None:
     with pytest.raises(InputError, match=message):
         Sampling(**how)  # type: ignore[arg-type]
+
+
+def test_of_equal_scores_no_more_than_k_are_drawn() -> None:
+    drawn = Sampling(top_k=2).draw(torch.zeros(500, 5), torch.Generator().manual_seed(0))
+    assert all(len(set(row)) <= 2 for row in drawn.view(1, -1).tolist())

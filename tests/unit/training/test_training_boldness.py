@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -56,7 +57,10 @@ def test_it_is_the_one_that_finds_most_and_no_bolder_than_needed(shy: tuple[elma
     assert chosen > 0
     assert scores[chosen] == max(scores.values()) > scores[0.0]
     assert all(scores[level] < scores[chosen] for level in scores if level < chosen)
-    assert best_boldness(run.model, data_of(job).valid, 3, "cpu") == chosen
+    assert best_boldness(run.model, data_of(job).valid, 3, "cpu") == (chosen, scores[chosen])
+    # Epochs were chosen by the same rule, and it was told.
+    assert run.history.best.score == pytest.approx(scores[chosen])
+    assert f"O counts {chosen:g} less where tags are decided: that finds most names of the validation part" in run.notes
 
 
 @torch.inference_mode()
@@ -76,3 +80,28 @@ def test_probabilities_stay_and_what_is_said_is_kept_with_the_model(shy: tuple[e
     assert run.predict([["Ann", "is", "of", "Rome"]])["tag"].to_list() == [
         run.model.config.output.classes[n] for n in bold[1][:, 0].tolist()
     ]
+
+
+def test_the_worst_examples_hold_what_is_predicted(shy: tuple[elman.Run, Job]) -> None:
+    run, job = shy
+    rows = [json.loads(line) for line in Path(job.file).read_text().splitlines()]
+    for one in map(json.loads, (run.path / "worst.jsonl").read_text().splitlines()):
+        said = run.predict([rows[one["line"] - 1]["words"]])["tag"].to_list()
+        assert one["answer"] == said[one["step"] - 1]
+
+
+def test_another_metric_is_left_alone(shy: tuple[elman.Run, Job], tmp_path: Path) -> None:
+    _, job = shy
+    run = elman.train(out=tmp_path / "o", **{**job.model_dump(exclude_none=True), "metric": "accuracy"})
+    assert run.model.config.output.boldness == 0
+
+
+def test_a_stream_is_as_bold_as_a_prediction(shy: tuple[elman.Run, Job], tmp_path: Path) -> None:
+    _, job = shy
+    run = elman.train(out=tmp_path / "o", **{**job.model_dump(exclude_none=True), "crf": False, "bidirectional": False})
+    assert run.model.config.output.boldness > 0
+    words = ["Ann", "is", "of", "Rome", "Ann", "the"]
+    whole = run.predict([words])
+    found = run.stream().push(words)
+    assert found["tag"].to_list() == whole["tag"].to_list()
+    assert found["p"].to_list() == pytest.approx(whole["p"].to_list(), abs=1e-5)
