@@ -153,7 +153,7 @@ USE: list[tuple[str, list[str]]] = [
     ("predict newer reviews.csv", ["made by a newer elman (format 2, this one reads up to 1): pip install -U elman"]),
     ("generate label", ["this model predicts no text; train one with --from text.char --to next"]),
     ("generate book --length 0 --prompt ab", ["--length: expected at least 1", "got 0"]),
-    ("generate book --temperature -1", ["--temperature: expected 0 (the likeliest) or a number above, got -1.0"]),
+    ("generate book --temperature -1", ["--temperature: expected 0 (the likeliest) or a number above, up to 1,000,000, got -1.0"]),
     ("generate book --temperature nan", ["--temperature: expected", "got nan"]),
     ("generate book --seed -1", ["seed: expected at least 0", "got -1"]),
     ("generate book --top-p 0", ["--top-p: expected a share above 0 and up to 1 (all tokens), got 0.0"]),

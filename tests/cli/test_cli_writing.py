@@ -96,8 +96,11 @@ def test_predictions_are_drawn_on_request(names: Path, elman: Elman) -> None:
         ("generate run --of Dutch", "label 'Dutch' is none that training saw. Known: Greek, Italian, Polish"),
         ("generate run --of Griek", "Did you mean 'Greek'?"),
         ("generate run --count 0", "--count 0: expected a number of texts, at least 1"),
-        ("predict run names.csv --temperature 1 --n-best 0", "--n-best: expected at least 1"),
-        ("generate run --length 0", "--length: expected at least 1"),
+        (
+            "predict run names.csv --temperature 1 --n-best 0",
+            "--n-best: expected a whole number from 1 to 1,000,000, got 0",
+        ),
+        ("generate run --length 0", "--length: expected a whole number from 1"),
         ("generate run --stop a", "--stop is for a text that goes on"),
         ("generate run --prompt 7", "--prompt: training never saw '7', so no text begins with it"),
         ("generate run --out made.txt", "--out made.txt: the ending says the format"),
@@ -105,6 +108,12 @@ def test_predictions_are_drawn_on_request(names: Path, elman: Elman) -> None:
         ("predict run names.csv --beam 3 --temperature 0.5", "say the one or the other"),
         ("predict run names.csv --temperature -1", "--temperature: expected 0 (the likeliest) or a number above"),
         ("predict run names.csv --beam 0", "--beam: expected a whole number from 1 (greedy) to 10,000, got 0"),
+        (
+            "generate run --temperature 1e300",
+            "--temperature: expected 0 (the likeliest) or a number above, up to 1,000,000",
+        ),
+        ("predict run names.csv --n-best 0", "--n-best: expected a whole number of texts from 1 to 10,000, got 0"),
+        ("predict run names.csv --n-best 99999", "--n-best: expected a whole number of texts from 1 to 10,000"),
         ("predict run names.csv --n-best 9 --beam 2", "--n-best: a beam of 2 finds from 1 to 2 texts, got 9"),
         ("evaluate run names.csv --beam 0", "--beam: expected a whole number from 1 (greedy) to 10,000, got 0"),
     ],
@@ -134,3 +143,30 @@ def test_a_prompt_is_read_from_standard_input_and_a_stop_ends_the_text(
 def test_what_comes_next_is_a_command_that_writes(names: Path, elman: Elman) -> None:
     said = elman("show", names)
     assert f"elman generate {names} --count 5" in said.out.replace("\n", " ")
+
+
+def test_closed_standard_input_is_told(models: Path, elman: Elman, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    said = elman("generate", models / "book", "--prompt", "-")
+    assert said.code == 2
+    assert "--prompt -: standard input is closed" in said.err
+
+
+def test_a_text_of_a_text_is_no_text_that_goes_on(elman: Elman, tmp_path: Path) -> None:
+    for ending in ("de", "en"):
+        (tmp_path / f"a.{ending}").write_text("a b\nb a\n" * 20)
+    words = ("--from", "text:de", "--to", "text:en", "--epochs", "1", "--hidden", "4", "--out", tmp_path / "o")
+    assert elman("train", tmp_path / "a.de", tmp_path / "a.en", *words).code == 0
+    said = elman("generate", tmp_path / "o", "--prompt", "a b")
+    assert said.code == 2
+    assert said.out == ""
+    assert "this model writes texts of what it reads: elman predict RUN FILE" in said.err
+
+
+def test_a_label_may_hold_a_comma(elman: Elman, tmp_path: Path) -> None:
+    rows = "".join('ab,"New, York"\nba,Rome\n' for _ in range(20))
+    (tmp_path / "names.csv").write_text("name,place\n" + rows)
+    words = ("--from", "label:place", "--to", "text.char:name", "--epochs", "1", "--hidden", "4")
+    assert elman("train", tmp_path / "names.csv", *words, "--out", tmp_path / "o").code == 0
+    made = _table(elman("generate", tmp_path / "o", "--of", "New, York", "--count", "2").out)
+    assert made["place"].to_list() == ["New, York"] * 2

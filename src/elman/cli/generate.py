@@ -61,7 +61,7 @@ def generate(
 
     sampling, where = sampling_of(temperature, top_k, top_p), check_device(device)
     model = load(run).model.to(where)
-    text = sys.stdin.read().removesuffix("\n") if prompt == "-" else prompt
+    text = _read() if prompt == "-" else prompt
     labelled = model.config.source == "label"
     for name, said in (("--of", of), ("--count", count), ("--out", out)):
         if said is not None and not labelled:
@@ -75,7 +75,14 @@ def generate(
     if count is not None and count < 1:
         raise InputError(f"--count {count}: expected a number of texts, at least 1; as in --count 5")
     draws = Draws(sampling, _COUNT if count is None else count, seed, text, length)
-    _of_labels(model, None if of is None else [name.strip() for name in of.split(",")], draws, out)
+    _of_labels(model, of, draws, out)
+
+
+def _read() -> str:
+    """What standard input holds, without the end of its last line."""
+    if sys.stdin is None:
+        raise InputError("--prompt -: standard input is closed; write the text as it is: --prompt 'It was '")
+    return sys.stdin.read().removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}").removesuffix("\n")
 
 
 def _line(text: str) -> str:
@@ -100,12 +107,14 @@ def _go_on(model: SequenceModel, prompt: str, length: int, **how: object) -> Non
     sys.stdout.write("\n")
 
 
-def _of_labels(model: SequenceModel, labels: list[str] | None, draws: Draws, out: str | None) -> None:
+def _of_labels(model: SequenceModel, of: str | None, draws: Draws, out: str | None) -> None:
     """A table of texts, a row each: written to a file, into a pipe, or shown label by label."""
     from elman.cli import show
     from elman.cli.predict import check_out, write_table
-    from elman.training.made import made_of
+    from elman.training.made import labels_of, made_of
 
+    # A label may hold a comma itself.
+    labels = None if of is None else [of] if of in labels_of(model) else [name.strip() for name in of.split(",")]
     if out is not None:
         check_out(Path(out))
     frame = made_of(model, labels, draws)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -12,8 +11,8 @@ from elman.core.errors import InputError
 
 __all__ = ["Sampling"]
 
-_COLD = 1e-6
-"""The temperature below which the likeliest token is taken."""
+_COLD, _HOT = 1e-6, 1_000_000
+"""The temperature below which the likeliest token is taken, and one at which all are alike long since."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +39,10 @@ class Sampling:
     top_p: float = 1.0
 
     def __post_init__(self) -> None:
-        if not (0 <= self.temperature < math.inf):
-            raise InputError(f"temperature: expected 0 (the likeliest) or a number above, got {self.temperature}")
+        if not 0 <= self.temperature <= _HOT:
+            raise InputError(
+                f"temperature: expected 0 (the likeliest) or a number above, up to {_HOT:,}, got {self.temperature}"
+            )
         if not 0 <= self.top_k < 2**63:
             raise InputError(f"top_k: expected a whole number from 0 (all tokens) on, got {self.top_k}")
         if not 0 < self.top_p <= 1:

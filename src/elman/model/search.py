@@ -48,9 +48,11 @@ class Hypothesis:
 
 def check_beam(width: int, best: int, limit: int, alpha: float) -> None:
     """Raise :class:`InputError` for settings of a search that make none."""
+    if not 1 <= best <= 10_000:
+        raise InputError(f"best: expected a whole number of texts from 1 to 10,000, got {best}")
     if width < 1 or width > 10_000:
         raise InputError(f"beam: expected a whole number from 1 (greedy) to 10,000, got {width}")
-    if not 1 <= best <= width:
+    if best > width:
         raise InputError(
             f"best: a beam of {width} finds from 1 to {width} texts, got {best}; ask for fewer, or widen the beam"
         )

@@ -17,7 +17,7 @@ from elman.model.kinds.label import LabelOut
 from elman.model.kinds.labels import LabelsOut
 from elman.model.kinds.number import NumberOut
 from elman.model.kinds.series import SeriesIn
-from elman.model.kinds.text import TextIn, TokenOut
+from elman.model.kinds.text import END, UNKNOWN, TextIn, TokenOut
 from elman.model.kinds.written import TextOut
 from elman.model.network import Cells, SequenceModel
 
@@ -57,10 +57,8 @@ def check_config(config: ModelConfig) -> None:
         _check_part(kind)
     if isinstance(out, LabelOut):
         _need(len(out.classes) >= 2, "output.classes: at least 2")
-        _need(
-            abs(out.boldness) < 1e3 and (not out.boldness or OUTSIDE in out.classes),
-            "output.boldness: not of these tags",
-        )
+        bold = 0 <= out.boldness < 1e3 and (not out.boldness or OUTSIDE in out.classes)
+        _need(bold, f"output.boldness: expected 0, or a number above where a class is {OUTSIDE}, got {out.boldness}")
         _check_weights(out.weights, out.classes)
     elif isinstance(out, LabelsOut):
         _need(len(out.classes) >= 1, "output.classes: at least 1")
@@ -69,8 +67,8 @@ def check_config(config: ModelConfig) -> None:
     elif isinstance(out, TokenOut):
         _need(isinstance(kind, TextIn) and out.size == kind.width, "output.size: not that of the vocabulary")
     elif isinstance(out, TextOut):
-        _need(1 <= out.longest <= 10**9, "output.longest: at least 1")
-        _check_part(out.tokens)
+        _need(1 <= out.longest <= 10**9, f"output.longest: expected from 1 to 10**9, got {out.longest}")
+        _check_part(out.tokens, "output.tokens")
     else:
         _check_scale("output", out.columns, out.mean, out.scale)
         places = kind.numbers if isinstance(kind, JoinedIn) else []
@@ -105,10 +103,11 @@ def check_weights(config: ModelConfig, cells: Cells, weights: dict[str, Tensor])
         _need(bool(torch.isfinite(tensor).all()), f"{name}: holds NaN or infinity")
 
 
-def _check_part(part: SeriesIn | EventsIn | TextIn) -> None:
+def _check_part(part: SeriesIn | EventsIn | TextIn, side: str = "input") -> None:
     if isinstance(part, TextIn):
-        _need(len(part.vocabulary) >= 2, "input.vocabulary: at least 2 tokens")
-        _need(not part.merges or part.variant == "bpe", "input.merges: belong to pieces of words")
+        _need(part.vocabulary[:2] == [UNKNOWN, END], f"{side}.vocabulary: expected {UNKNOWN} and {END} first")
+        _need(len(set(part.vocabulary)) == len(part.vocabulary), f"{side}.vocabulary: a token stands there twice")
+        _need(not part.merges or part.variant == "bpe", f"{side}.merges: belong to pieces of words")
     elif isinstance(part, EventsIn):
         _need(len(part.columns) == len(part.vocabularies) > 0, "input.vocabularies: one a column")
         _need(all(part.vocabularies), "input.vocabularies: at least the unknown category")

@@ -74,9 +74,10 @@ class Draws:
 
     def __post_init__(self) -> None:
         limit = 1 if self.limit is None else self.limit
-        for name, value, least in (("best", self.best, 1), ("seed", self.seed, 0), ("length", limit, 1)):
-            if not least <= value < 2**63:
-                raise InputError(f"{name}: expected at least {least} and below 2**63, got {value}")
+        numbers = (("best", self.best, 1, 10**6), ("seed", self.seed, 0, 2**63 - 1), ("length", limit, 1, 10**6))
+        for name, value, least, most in numbers:
+            if not least <= value <= most:
+                raise InputError(f"{name}: expected a whole number from {least} to {most:,}, got {value}")
 
 
 def parts_of(model: SequenceModel) -> tuple[Decoder, TokenHead, TextOut]:

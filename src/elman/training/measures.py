@@ -133,8 +133,8 @@ def check_choice(metric: str, out: object, target: str, source: str = "") -> Non
     known = ["loss", *(name for name in metrics_of(out, target, source) if METRICS[name])]
     if metric not in known:
         raise InputError(
-            f"--choose-by {metric}: epochs are chosen by {' or '.join(known)} of the validation part, as in "
-            f"--choose-by {known[-1]}.{nearest(metric, known)}"
+            f"--choose-by {metric}: epochs are chosen by {' or '.join(known)} of the validation part here."
+            f"{nearest(metric, known)} Write one of these, or leave it out"
         )
 
 

@@ -116,6 +116,8 @@ def parse_weights(text: str, classes: Sequence[str], balanced: Sequence[float]) 
         if name not in classes:
             known = ", ".join(classes[:8]) + (", ..." if len(classes) > 8 else "")
             raise InputError(f"--class-weights {text}: no class '{name}'.{nearest(name, classes)} Known: {known}")
+        if name in found:
+            raise InputError(f"--class-weights {text}: '{name}' stands there twice; give it one weight")
         found[name] = float(number)
     return [found.get(name, 1.0) for name in classes]
 
