@@ -41,8 +41,8 @@ RECIPE = Recipe(
     target="next",
     prepare=_prepare,
     settings={
-        "split": "0.88,0.02,0.10", "cell": "lstm", "hidden": 512, "layers": 2, "dropout": 0.4, "batch": 32,
-        "truncate": "64", "lr": 2e-3, "epochs": 12, "weight_decay": 0.05, "average": "ema",
+        "split": "0.88,0.02,0.10", "cell": "lstm", "hidden": 384, "layers": 2, "dropout": 0.25, "input_dropout": 0.05,
+        "batch": 32, "truncate": "64", "lr": 3e-3, "epochs": 15, "weight_decay": 0.1, "average": "ema",
     },
     minutes=30,
     published=(
