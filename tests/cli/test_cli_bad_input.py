@@ -137,7 +137,7 @@ USE: list[tuple[str, list[str]]] = [
     ("predict future short.csv", ["short.csv, line 2: the series has 5 steps, but this model reads 39 before it predicts; give more, or train with --lookback 5"]),
     ("predict future far.csv", ["column 'load':", "standard deviations from what training saw", "check the value and its unit"]),
     ("predict fault far.csv", ["far.csv: the model reads the columns 'a', 'unit', 't'; this file has date, load"]),
-    ("predict label a.txt", ["the model reads the column 'review'; this file has text. If that is it, call it so: make its first line review."]),
+    ("predict label one.csv", ["the model reads the column 'review'; this file has text. If that is it, call it so: make its first line review."]),
     ("predict label demand.csv", ["demand.csv: the model reads the column 'review'; this file has date, load"]),
     ("predict book book.txt", ["this model continues texts: use elman generate RUN --prompt"]),
     ("predict label reviews.csv --device mps", ["--device mps: only cpu"]),
@@ -264,6 +264,7 @@ def used(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(trained[0], folder)
     (folder / "sub").mkdir()
     (folder / "a.txt").write_text("a")
+    (folder / "one.csv").write_text("text\na\n")
     (folder / "nolabel.csv").write_text("review\na film\n")
     (folder / "one.tsv").write_text("unit\tt\ta\n7\t5\t1.0\n")
     days = [f"2021-01-{1 + k:02d}" for k in range(5)]

@@ -141,6 +141,18 @@ def test_what_has_no_meaning_for_tags_that_know_their_neighbours_is_refused(
     assert elman(*words, "--no-crf").code == 0
 
 
+def test_sentences_of_a_plain_text_are_tagged_word_by_word(elman: Elman, named: str) -> None:
+    assert elman("train", named, "--from", "text:w", "--to", "tags:t", *FAST).code == 0
+    Path("mine.txt").write_text("Ann sees Rome.\n\nBob, too\n")
+    table = list(csv.DictReader(io.StringIO(elman("predict", "o", "mine.txt").out)))
+    assert [(row["id"], row["w"]) for row in table] == [
+        *(("1", word) for word in ("Ann", "sees", "Rome", ".")),
+        *(("3", word) for word in ("Bob", ",", "too")),
+    ]
+    said = elman("evaluate", "o", "mine.txt")
+    assert said.code == 2
+
+
 def test_tags_that_know_their_neighbours_do_not_stream(elman: Elman, named: str) -> None:
     assert elman("train", named, "--from", "text:w", "--to", "tags:t", "--causal", *FAST).code == 0
     with pytest.raises(InputError, match=r"know their neighbours, those behind them too: .*--causal --no-crf"):

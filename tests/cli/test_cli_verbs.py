@@ -64,7 +64,7 @@ def test_the_screen_after_a_training_tells_the_score_its_baseline_and_what_to_do
     )
     assert "elman predict label reviews.csv --out predicted.csv" in said.out
     assert "elman compare reviews.csv --from text:review --to label:sentiment" in said.out
-    assert "elman generate book --prompt" in trained[1]["book"].out
+    assert "elman generate book --length 300" in trained[1]["book"].out
 
 
 def test_a_run_is_trained_again_from_its_record(work: Path, elman: Elman) -> None:
@@ -316,7 +316,7 @@ def test_help_fits_80_columns(elman: Elman, verb: str) -> None:
                 "elman train reviews.csv --from text:review --to label:sentiment",
                 "elman train machines.csv --from series:temp,load --to label:fault --id unit",
                 "elman train demand.csv --from series:load --to future:24 --time date",
-                "to read:     series[:COLUMN,...]   text[:COLUMN]   text.char[:COLUMN]",
+                "to read:     series[:COLUMN,...]   text[:COLUMN]   label[:COLUMN]",
                 "one answer:  label[:COLUMN]   labels[:COLUMN,...]   number[:COLUMN,...]",
                 "one a step:  tags[:COLUMN]   series:COLUMN,...   next[:COLUMN]",
                 "a stretch:   future:STEPS[:COLUMN,...]",

@@ -27,7 +27,8 @@ Let a model write: on from a prompt, or texts of a label.
   elman generate runs/names-1 --count 100 --seed 7 --out made.csv
 
 A model of --to next goes on where the prompt ends. One of --from label --to text writes texts of every label, or of \
-those named; its table can be read by elman evaluate. To predict texts from texts, see elman predict.
+those named, as many of each: held against real ones, draw one for each of these by elman predict RUN FILE \
+--temperature 1. The prompt begins them too. To write texts of texts, see elman predict.
 """
 
 _LENGTH, _COUNT = 200, 3

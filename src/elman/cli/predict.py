@@ -29,9 +29,12 @@ Predict every sequence of a file.
   elman predict runs/machines-1 new.csv --keep site,owner --out p.parquet
   elman predict runs/german-1 new.csv --beam 10 --n-best 3
   elman predict runs/german-1 new.csv --n-best 5 --temperature 0.7
+  elman predict runs/tagger-1 sentences.txt
 
-The id of every sequence comes first, --keep puts other columns beside it. Labels come with the probability of every \
-class, numbers and forecasts with an 80 % interval. Without --out the table goes to the terminal (shortened) or, as \
+The id of every sequence (or its line) comes first, --keep puts other columns beside it. Labels come with the \
+probability of every class, tags with that of the tag (p), texts with their mean log p a token (score), numbers and \
+forecasts with an 80 % interval. A model that reads a text takes a .txt too, a text a line. \
+Without --out the table goes to the terminal (shortened) or, as \
 CSV, into a pipe. An existing file is not overwritten.
 """
 

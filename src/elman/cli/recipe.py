@@ -112,8 +112,8 @@ def _free(name: str) -> Path:
 
 
 def _beside(one: Recipe) -> None:
-    """The scores of others, on the same test part."""
-    show.out.print(f"Published, on the same test part (elman recipe show {one.name}):")
+    """The scores of others."""
+    show.out.print(f"Published (elman recipe show {one.name} says on what):")
     width = max(len(entry.who) for entry in one.published)
     for entry in one.published:
         show.out.print(f"  {entry.who:{width}}  {_told(entry)}", highlight=False)

@@ -50,12 +50,12 @@ Train a model on a file of sequences.
   elman train names.csv --from label:nationality --to text.char:name
 
 \b
-to read:     series\\[:COLUMN,...]   text\\[:COLUMN]   events\\[:COLUMN,...]
-             label\\[:COLUMN]   several, side by side: events:a+series:b
+to read:     series\\[:COLUMN,...]   text\\[:COLUMN]   label\\[:COLUMN]
+             events\\[:COLUMN,...]   several, side by side: events:a+series:b
 one answer:  label\\[:COLUMN]   labels\\[:COLUMN,...]   number\\[:COLUMN,...]
 one a step:  tags\\[:COLUMN]   series:COLUMN,...   next\\[:COLUMN]
 a stretch:   future:STEPS\\[:COLUMN,...]   text\\[:COLUMN]
-texts are cut into words (text), characters (text.char), pieces (text.bpe)
+texts are:   words (text)   characters (text.char)   pieces (text.bpe)
 
 A score is on record for {_listed(recorded=True)}. All others are experimental: {_listed(recorded=False)}, and \
 several parts at once.

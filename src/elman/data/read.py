@@ -110,7 +110,8 @@ def known_suffix(path: Path) -> str:
         plain = f"{stem}.txt{'.gz' if path.suffix.lower() == '.gz' else ''}"
         raise InputError(
             f"{path}: unknown kind of file '{suffix or path.name}'.{close} Known: {known}, each also with .gz; convert "
-            f"the file, or call it {plain} if it is plain text"
+            f"the file, or call it {plain} if it is plain text ({plain.replace('.txt', '.conll')} if a line is a word "
+            "with its tag)"
         )
     return suffix
 

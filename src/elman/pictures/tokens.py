@@ -72,7 +72,8 @@ def tagged(rows: Sequence[tuple[str, Sequence[Word]]], *, title: str, subtitle: 
         for name, words in rows
     ]
     key = (
-        'under each word what the model says; <span class="w" style="margin:0"><i class="no" style="display:inline">'
+        "in front the line or id; under each word what the model says; "
+        '<span class="w" style="margin:0"><i class="no" style="display:inline">'
         'what is wrong</i> <i style="display:inline">&rarr; what is right</i></span>'
     )
     return page(title, subtitle, key, _TAGS, body)

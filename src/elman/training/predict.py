@@ -21,7 +21,7 @@ from elman.data.fit import roles_of, sides_of
 from elman.data.hints import listed
 from elman.data.read import KNOWN, Table, read
 from elman.data.roles import Examples, assemble
-from elman.model.grammar import ONE_ANSWER, Part, parse_target
+from elman.model.grammar import ONE_ANSWER, PER_STEP, Part, parse_target
 from elman.model.kinds.events import EventsIn
 from elman.model.kinds.joined import JoinedIn
 from elman.model.kinds.label import LabelOut
@@ -68,7 +68,7 @@ def read_for(
     model: SequenceModel, path: str, *, need_target: bool, id: str | None = None, time: str | None = None
 ) -> Examples:
     """Read a file with the columns and roles that the model was trained with, or with another ``id`` and ``time``."""
-    table = _read_plain(model, path) or read(path)
+    table = _read_plain(model, path, need_target=need_target) or read(path)
     _check_columns(model, table, _target_columns(model) if need_target else ())
     roles = roles_of(model.config.input, id or model.config.roles.get("id"), time or model.config.roles.get("time"))
     found = assemble(
@@ -79,16 +79,23 @@ def read_for(
     return found
 
 
-def _read_plain(model: SequenceModel, path: str) -> Table | None:
-    """A plain text named after the one column that the model reads, such as ``new.de``: a line is an example."""
-    kind = model.config.input
-    if not isinstance(kind, TextIn) or is_pair(path) or not Path(path).is_file():
+def _read_plain(model: SequenceModel, path: str, *, need_target: bool) -> Table | None:
+    """A plain text, as ``new.txt`` or named after the one column that the model reads (``new.de``): a line an example.
+
+    Where every word is answered a line is cut into words as a text is that is one string.
+    """
+    kind, target = model.config.input, parse_target(model.config.target).kind
+    if not isinstance(kind, TextIn) or target == "next" or is_pair(path) or not Path(path).is_file():
         return None
     name = Path(path.removesuffix(".gz"))
-    if name.suffix != f".{kind.column}" or name.suffix in KNOWN:
+    plain = name.suffix == ".txt" and not need_target
+    if not plain and (name.suffix != f".{kind.column}" or name.suffix in KNOWN):
         return None
     frame, lines = read_aligned([Path(path)])
-    return Table(frame, path, lines)
+    texts = frame.to_series().rename(kind.column)
+    if target in PER_STEP:
+        texts = pl.Series(kind.column, [kind.written(text) for text in texts.to_list()], dtype=pl.List(pl.String))
+    return Table(texts.to_frame(), path, lines)
 
 
 def _target_columns(model: SequenceModel) -> tuple[str, ...]:

@@ -60,7 +60,10 @@ def test_the_nucleus_is_the_smallest_set_that_reaches_its_share(counts: list[int
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        ({"temperature": -0.5}, r"temperature: expected 0 \(the likeliest\) or a number above, up to 1,000,000, got -0\.5"),
+        (
+            {"temperature": -0.5},
+            r"temperature: expected 0 \(the likeliest\) or a number above, up to 1,000,000, got -0\.5",
+        ),
         ({"temperature": float("nan")}, "temperature: .*got nan"),
         ({"temperature": float("inf")}, "temperature: .*got inf"),
         ({"top_k": -1}, "top_k: expected a whole number from 0.*got -1"),

@@ -106,7 +106,8 @@ def test_the_metric_that_is_wanted_comes_first() -> None:
     ("out", "target", "known"),
     [
         (LABEL, "label", ("accuracy", "macro_f1", "nats")),
-        (LABEL, "next", ("accuracy", "macro_f1", "top3", "nats")),
+        (LABEL, "next", ("accuracy", "macro_f1", *(["top3"] if len(LABEL.classes) > 3 else []), "nats")),
+        (LabelOut(column="y", classes=list("abcd")), "next", ("accuracy", "macro_f1", "top3", "nats")),
         (LABELS, "labels", ("macro_f1", "micro_f1", "exact", "nats")),
         (NUMBER, "future", ("mae", "rmse")),
         (TokenOut(size=3), "next", ("nats",)),
