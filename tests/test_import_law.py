@@ -48,7 +48,7 @@ LAW: dict[str, tuple[str, ...]] = {
 }
 """Room or root module → what it may import, as paths below elman; a path allows everything below it."""
 
-NATIVE_IMPORTERS = ("elman.native_info", "elman.core.engines.operators")
+NATIVE_IMPORTERS = ("elman.native_info", "elman.core.engines.operators", "elman.core.engines.scan")
 CORE_OUTSIDE = frozenset({"torch", "numpy", *sys.stdlib_module_names})
 
 

@@ -16,6 +16,8 @@ from elman.core import (
     GRUCell,
     LayerNorm,
     LSTMCell,
+    MinGRUCell,
+    MinLSTMCell,
     Residual,
     VariationalDropout,
     WeightDrop,
@@ -31,7 +33,7 @@ INPUT = 5
 HIDDEN = (1, 7, 8, 9, 17, 33)
 """H: around the widths of vector registers, and one."""
 
-ENGINES = ("loop", "vendor", *(f"native/{name}" for name in kernel_names()))
+ENGINES = ("loop", "vendor", "scan", *(f"native/{name}" for name in kernel_names()))
 """With every kind of the native kernels that this processor can run, forced in turn."""
 
 MEMORY = ("keep", checkpoint(3), checkpoint())
@@ -46,6 +48,7 @@ class Base:
         make: from D and H.
         vendor: whether torch has a kernel for it.
         native: whether elman has one.
+        scan: whether it is linear in its state. gated: whether it is a GatedCell.
         smallest: the smallest H it takes.
         output: the width of its output, from H.
         gates: the number of its gates, G.
@@ -54,6 +57,8 @@ class Base:
     make: Callable[[int, int], Any]
     vendor: bool = True
     native: bool = True
+    scan: bool = False
+    gated: bool = True
     smallest: int = 1
     output: Callable[[int], int] = lambda size: size
     gates: int = 1
@@ -66,6 +71,7 @@ class Wrap:
     Attributes:
         make: from the cell.
         kernel: whether the kernels for whole sequences still serve.
+        gated: whether it acts between a product and a pointwise function, so takes a GatedCell only.
         square: whether D must be the width of the output (Residual).
         per_step: whether it draws a mask for every step in training; such masks cannot be the same for a
             sequence in pieces or for rows in another order, so laws 2, 3, 5 and 6 hold in evaluation only.
@@ -74,6 +80,7 @@ class Wrap:
 
     make: Callable[[Any], Cell]
     kernel: bool = False
+    gated: bool = False
     square: bool = False
     per_step: bool = False
     fewest: int = 1
@@ -100,28 +107,37 @@ CELLS = {
     ),
     "gru": Base(GRUCell, gates=3),
     "gru_nobias": Base(lambda d, h: GRUCell(d, h, bias=False), gates=3),
+    "mingru": Base(MinGRUCell, vendor=False, native=False, scan=True, gated=False, gates=2),
+    "minlstm_nobias": Base(
+        lambda d, h: MinLSTMCell(d, h, bias=False), vendor=False, native=False, scan=True, gated=False, gates=3
+    ),
 }
 
 WRAPS = {
     "bare": Wrap(lambda c: c, kernel=True),
     "residual": Wrap(Residual, kernel=True, square=True),
     "zoneout": Wrap(lambda c: Zoneout(c, 0.3), per_step=True),
-    "variational": Wrap(lambda c: VariationalDropout(c, 0.4)),
-    "weightdrop": Wrap(lambda c: WeightDrop(c, 0.4), kernel=True),
-    "layernorm": Wrap(LayerNorm, fewest=2),
-    "residual_weightdrop": Wrap(lambda c: Residual(WeightDrop(c, 0.4)), kernel=True, square=True),
+    "variational": Wrap(lambda c: VariationalDropout(c, 0.4), gated=True),
+    "weightdrop": Wrap(lambda c: WeightDrop(c, 0.4), kernel=True, gated=True),
+    "layernorm": Wrap(LayerNorm, fewest=2, gated=True),
+    "residual_weightdrop": Wrap(lambda c: Residual(WeightDrop(c, 0.4)), kernel=True, square=True, gated=True),
     "residual_residual": Wrap(lambda c: Residual(Residual(c)), square=True),
-    "weightdrop_layernorm": Wrap(lambda c: WeightDrop(LayerNorm(c), 0.4), fewest=2),
+    "weightdrop_layernorm": Wrap(lambda c: WeightDrop(LayerNorm(c), 0.4), fewest=2, gated=True),
     "layernorm_variational_weightdrop": Wrap(
-        lambda c: LayerNorm(VariationalDropout(WeightDrop(c, 0.4), 0.3)), fewest=2
+        lambda c: LayerNorm(VariationalDropout(WeightDrop(c, 0.4), 0.3)), fewest=2, gated=True
     ),
     "residual_zoneout_weightdrop": Wrap(
-        lambda c: Residual(Zoneout(WeightDrop(c, 0.4), 0.3)), square=True, per_step=True
+        lambda c: Residual(Zoneout(WeightDrop(c, 0.4), 0.3)), square=True, per_step=True, gated=True
     ),
     "zoneout_zoneout_variational": Wrap(
-        lambda c: Zoneout(Zoneout(VariationalDropout(c, 0.4), 0.2), 0.3), per_step=True
+        lambda c: Zoneout(Zoneout(VariationalDropout(c, 0.4), 0.2), 0.3), per_step=True, gated=True
     ),
 }
+
+PAIRS = [
+    (cell, wrap) for cell, base in CELLS.items() for wrap, outside in WRAPS.items() if base.gated or not outside.gated
+]
+"""What can be put together."""
 
 FACTORS: dict[str, tuple[Any, ...]] = {
     "law": tuple(LAWS),
@@ -148,6 +164,10 @@ def _structures() -> tuple[dict[str, Any], ...]:
 
 def takes(engine: str, cell: str, wrap: str) -> bool:
     """Whether the engine can run it."""
+    if WRAPS[wrap].gated and not CELLS[cell].gated:
+        return False
+    if engine == "scan":
+        return CELLS[cell].scan and wrap == "bare"
     able = {"loop": True, "vendor": CELLS[cell].vendor}.get(engine, CELLS[cell].native)
     return able and (engine == "loop" or WRAPS[wrap].kernel)
 

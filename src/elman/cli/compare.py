@@ -44,7 +44,7 @@ _LOOP = {name: option for name, option in LOOP.items() if name != "budget"}
 def compare(
     given: dict[str, Any],
     file: Annotated[list[str] | None, typer.Argument(help="The data; several plain texts are aligned.")] = None,
-    cells: str | None = typer.Option(None, help=f"Nets, with commas ({','.join(CELLS)}; the last writes no text)."),
+    cells: str | None = typer.Option(None, help=f"Nets, with commas: {','.join(CELLS)} (gru,lstm,rnn,feedforward)."),
     seeds: int | None = typer.Option(None, help="Trainings a net (3)."),
     budget: str | None = typer.Option(None, help="Time for all trainings together: 90s, 10m, 1h."),
     out: str | None = typer.Option(None, help="Folder to make, or to go on in (runs/NAME-compare)."),

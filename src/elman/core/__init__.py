@@ -4,6 +4,7 @@ from elman.core.cells import init
 from elman.core.cells.base import Cell, GatedCell
 from elman.core.cells.elman import ElmanCell
 from elman.core.cells.gru import GRUCell
+from elman.core.cells.linear import LinearCell, MinGRUCell, MinLSTMCell
 from elman.core.cells.lstm import LSTMCell, LSTMState
 from elman.core.cells.norm import LayerNorm
 from elman.core.cells.wrap import Residual, VariationalDropout, WeightDrop, Zoneout
@@ -37,7 +38,10 @@ __all__ = [
     "LSTMState",
     "LawError",
     "LayerNorm",
+    "LinearCell",
     "LockedDropout",
+    "MinGRUCell",
+    "MinLSTMCell",
     "ModelFileError",
     "PerStep",
     "Ragged",

@@ -12,6 +12,7 @@ from elman.core.engines.base import Engine, Request, WholeEngine
 from elman.core.engines.loop import LoopEngine, Record, record
 from elman.core.engines.memory import Checkpoint, Memory, in_chunks
 from elman.core.engines.native import NativeEngine
+from elman.core.engines.scan import ScanEngine
 from elman.core.engines.vendor import VendorEngine
 from elman.core.errors import EngineError, InputError, nearest
 from elman.core.ragged import Ragged
@@ -19,7 +20,9 @@ from elman.core.state import State, adopt, check_state, map_state
 
 __all__ = ["ENGINES", "Choice", "choose", "unfold"]
 
-ENGINES: dict[str, Engine] = {engine.name: engine for engine in (NativeEngine(), VendorEngine(), LoopEngine())}
+ENGINES: dict[str, Engine] = {
+    engine.name: engine for engine in (NativeEngine(), VendorEngine(), ScanEngine(), LoopEngine())
+}
 """The engines by name, the one that ``auto`` prefers first."""
 
 
@@ -51,7 +54,8 @@ def choose(cell: Cell, request: Request, engine: str = "auto") -> Choice:
         why = candidate.refusal(cell, request)
         if why is None:
             rest = [other for other in ENGINES if other != name and other not in refused]
-            slower = dict.fromkeys(rest, f"{name} computes the same and is faster")
+            same = f"{name} computes the same and is faster"
+            slower = {other: ENGINES[other].refusal(cell, request) or same for other in rest}
             return Choice(candidate, "the fastest that can", refused | slower)
         refused[name] = why
     raise EngineError("no engine can run this cell")
@@ -113,7 +117,8 @@ def unfold(
         cell: the cell; in training mode its dropout is active.
         ragged: x ``(T, B, *)`` with lengths. What stands behind a row's end is never read.
         state: s_0; None means ``cell.initial_state``. Torch's ``(h, c)`` is welcome.
-        engine: ``auto``, ``loop`` (any cell, the definition), ``native`` (elman's kernels) or ``vendor`` (torch's).
+        engine: ``auto``, ``loop`` (any cell, the definition), ``native`` (elman's kernels), ``vendor`` (torch's) or
+            ``scan`` (cells that are linear in their state).
             All give the same values and gradients; :func:`elman.plan` tells what ``auto`` takes and why.
         memory: ``"keep"`` everything for the backward pass, or :func:`elman.checkpoint`.
         resets: ``(T, B)`` bool; where true, the row starts anew, before that step's input is read.

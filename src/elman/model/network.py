@@ -11,6 +11,7 @@ from elman.core.cells import init
 from elman.core.cells.base import Cell, GatedCell
 from elman.core.cells.elman import ElmanCell
 from elman.core.cells.gru import GRUCell
+from elman.core.cells.linear import LinearCell, MinGRUCell, MinLSTMCell
 from elman.core.cells.lstm import LSTMCell
 from elman.core.cells.wrap import Residual, VariationalDropout, WeightDrop, Zoneout
 from elman.core.errors import InputError, nearest
@@ -269,7 +270,13 @@ def _trunk(config: ModelConfig, width: int, cells: Cells) -> tuple[list[Stage], 
 def _cell(name: str, width: int, hidden: int, cells: Cells) -> Cell:
     if name in cells:
         return cells[name](width, hidden)
-    known: dict[str, Callable[[int, int], Cell]] = {"gru": GRUCell, "lstm": LSTMCell, "rnn": ElmanCell}
+    known: dict[str, Callable[[int, int], Cell]] = {
+        "gru": GRUCell,
+        "lstm": LSTMCell,
+        "rnn": ElmanCell,
+        "mingru": MinGRUCell,
+        "minlstm": MinLSTMCell,
+    }
     if name not in known:
         choices = [*CELLS, *cells]
         raise InputError(
@@ -277,6 +284,8 @@ def _cell(name: str, width: int, hidden: int, cells: Cells) -> Cell:
             f"a cell of your own is handed in as cells={{'{name}': YourCell}}"
         )
     cell: Cell = known[name](width, hidden)
+    if isinstance(cell, LinearCell):
+        return cell
     init.orthogonal_(cell)
     if name == "lstm":
         init.forget_bias_(cell)

@@ -157,9 +157,12 @@ def compare(
         return compare_asked(asked, out, listener)
 
 
+_USUAL = ("gru", "lstm", "rnn", "feedforward")
+
+
 def nets_for(target: str) -> Sequence[str]:
-    """The nets that can do a task."""
-    return [name for name in CELLS if name != "feedforward" or parse_target(target).kind != "text"]
+    """The nets that are compared where none is named, and can do the task."""
+    return [name for name in _USUAL if name != "feedforward" or parse_target(target).kind != "text"]
 
 
 def compare_again(path: str | Path, listener: Listener | None = None) -> Comparison:

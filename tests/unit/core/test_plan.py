@@ -41,7 +41,8 @@ def test_text_of_a_plan() -> None:
     cost = f"432 weights, keeps {bytes_in_words(second.kept)}"
     assert f"  stages.1  {wrapped}  loop: the fastest that can; {cost}" in lines
     because = f"torch has no kernel for {wrapped}; it has them for Elman (tanh, relu), LSTM and GRU"
-    assert lines[-1] == f"              not vendor: {because}"
+    assert lines[-2] == f"              not vendor: {because}"
+    assert lines[-1].startswith("              not scan: scan is for cells that are linear in their state")
     assert told.kept == first.kept + second.kept > 0
 
 
@@ -122,7 +123,10 @@ PUBLIC = [
     "LSTMState",
     "LawError",
     "LayerNorm",
+    "LinearCell",
     "LockedDropout",
+    "MinGRUCell",
+    "MinLSTMCell",
     "ModelFileError",
     "PerStep",
     "Ragged",

@@ -54,7 +54,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"resets": torch.zeros(6, 3)}, r"resets: expected bool \(6, 3\), got torch.float32 \(6, 3\)"),
     ({"resets": torch.zeros(3, 6).bool()}, r"resets: expected bool \(6, 3\), got torch.bool \(3, 6\)"),
     ({"resets": [[True]]}, r"resets: expected a bool tensor \(T, B\), got list"),
-    ({"engine": "lop"}, r"engine: unknown name 'lop'\. Did you mean 'loop'\? Known: auto, loop, native, vendor"),
+    ({"engine": "lop"}, r"engine: unknown name 'lop'\. Did you mean 'loop'\? Known: auto, loop, native, scan, vendor"),
 ]
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from elman.core.cells.base import WeightedCell
+from elman.core.cells.linear import LinearCell
 from elman.core.errors import InputError
 
 __all__ = ["chrono_", "forget_bias_", "identity_", "orthogonal_"]
@@ -79,11 +80,15 @@ def forget_bias_(module: nn.Module, value: float = 1.0) -> None:
 def chrono_(module: nn.Module, longest: int) -> None:
     """Spread the memory of LSTM and GRU units over 2 to ``longest`` steps (Tallec & Ollivier 2018, arXiv 1804.11188).
 
-    ``b_f ~ log U(1, longest - 1)`` and ``b_i = -b_f``; for a GRU the keeping gate z takes b_f's part.
+    ``b_f ~ log U(1, longest - 1)`` and ``b_i = -b_f``; for a GRU the keeping gate z takes b_f's part, for MinGRU, where
+    z lets go, b_i's.
     """
     if longest < 3:
         raise InputError(f"longest: expected at least 3 steps, got {longest}")
-    for weights in _weights(module):
+    linear = [part for part in module.modules() if isinstance(part, LinearCell)]
+    for part in linear:
+        part.keep_(torch.empty(part.hidden_size).uniform_(1, longest - 1).log())
+    for weights in _weights(module, needed=not linear):
         keep = {4: "f", 3: "z"}.get(len(weights.gates))
         if keep is None:
             raise InputError("chrono_ is for LSTM and GRU; an Elman cell has no gate that keeps")
@@ -94,7 +99,7 @@ def chrono_(module: nn.Module, longest: int) -> None:
             weights.set_bias("i", -bias)
 
 
-def _weights(module: nn.Module) -> Iterator[_Weights]:
+def _weights(module: nn.Module, *, needed: bool = True) -> Iterator[_Weights]:
     found = False
     for part in module.modules():
         _refuse_parametrised(part)
@@ -108,7 +113,7 @@ def _weights(module: nn.Module) -> Iterator[_Weights]:
                     weight = getattr(part, f"weight_hh_l{layer}{way}")
                     biases = [getattr(part, f"{name}_l{layer}{way}", None) for name in ("bias_ih", "bias_hh")]
                     yield _Weights(_GATES[part.mode], weight, *biases)
-    if not found:
+    if needed and not found:
         raise InputError(f"{type(module).__name__} holds no Elman, LSTM or GRU cell to initialise")
 
 

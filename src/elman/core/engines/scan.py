@@ -1,0 +1,160 @@
+"""The engine ``scan``: cells that are linear in their state, all steps at once."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from elman.core.cells.base import Cell
+from elman.core.cells.linear import LinearCell
+from elman.core.engines.base import Engine, Request, inside_transform
+from elman.core.engines.buffers import address, whole
+from elman.core.engines.operators import BUILT
+from elman.core.errors import InputError
+from elman.core.ragged import Ragged
+from elman.core.state import State
+
+if BUILT:
+    from elman import _native
+
+__all__ = ["ScanEngine", "linear_scan"]
+
+_SHORT = 16
+"""Steps up to which one after the other is as fast."""
+
+
+class ScanEngine(Engine):
+    """``h_t = a_t h_{t-1} + b_t`` over all steps: on the CPU by the native core, which reads a and b once and writes h;
+    elsewhere in about ``2 sqrt(T)`` operations on whole tensors.
+
+    Backwards likewise; memory for the backward pass: a and h. Pads keep the state (a = 1, b = 0), a reset begins
+    with the fresh one (a = 0, b + a h_0), so both cost nothing.
+    """
+
+    name = "scan"
+
+    def refusal(self, cell: Cell, request: Request) -> str | None:
+        if not isinstance(cell, LinearCell):
+            return "scan is for cells that are linear in their state, such as MinGRU"
+        if type(cell).step is not LinearCell.step or type(cell).observe is not Cell.observe:
+            return f"{type(cell).__name__} has a step of its own, so it need not be linear"
+        if request.record:
+            return "scan gives no gates of the steps between; engine='loop' records"
+        if inside_transform():
+            return "scan has reverse mode only, and this is forward mode or inside torch.func"
+        return None
+
+    def run(
+        self, cell: Cell, x: Any, rows: Ragged, state: State, resets: tuple[Tensor, State] | None
+    ) -> tuple[Tensor, State]:
+        a, b = cell.project(x)
+        if not rows.steps:
+            return b, state
+        mask = rows.mask[..., None]
+        if resets is not None:
+            marks = resets[0][..., None] & mask
+            a, b = torch.where(marks, 0.0, a), torch.where(marks, a * resets[1] + b, b)
+        if not rows.full:
+            a, b = torch.where(mask, a, 1.0), torch.where(mask, b, 0.0)
+        h = linear_scan(a, b, state)
+        return h, h[-1]
+
+
+def linear_scan(a: Tensor, b: Tensor, start: Tensor) -> Tensor:
+    """``h_t = a_t h_{t-1} + b_t`` from ``a, b (T, *)``, T at least 1, and ``h_0 = start (*)``; gives ``(T, *)``.
+
+    Derivatives of every order, in reverse mode.
+    """
+    found: Tensor = _Scan.apply(a, b, start)  # type: ignore[no-untyped-call]
+    return found
+
+
+class _Scan(torch.autograd.Function):
+    """With ``g_t`` the gradient of h_t, ``d_t = g_t + a_{t+1} d_{t+1}`` is that of b_t: a scan backwards in time."""
+
+    @staticmethod
+    def forward(ctx: Any, a: Tensor, b: Tensor, start: Tensor) -> Tensor:
+        h = _native_scan(a, b, start) if _native_can(a, b, start) else _blocks(a, b, start)
+        ctx.save_for_backward(a, start, h)
+        return h
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        a, start, h = ctx.saved_tensors
+        # A derivative of the derivative is wanted: by what has one.
+        if not torch.is_grad_enabled() and _native_can(a, g, start):
+            return _native_back(a, start, h, g)
+        following = torch.cat([a[1:], torch.zeros_like(a[:1])])
+        d = linear_scan(following.flip(0), g.flip(0), torch.zeros_like(start)).flip(0)
+        before = torch.cat([start[None], h[:-1]])
+        return d * before, d, a[0] * d[0]
+
+
+def _native_can(*tensors: Tensor) -> bool:
+    """Whether the core's scan takes them: on the CPU, all of one precision that it has."""
+    if not BUILT or torch.compiler.is_compiling() or torch._C._get_tracing_state():
+        return False
+    kinds = {tensor.dtype for tensor in tensors}
+    return len(kinds) == 1 and kinds <= {torch.float32, torch.float64} and all(one.is_cpu for one in tensors)
+
+
+def _sizes(a: Tensor) -> tuple[int, int]:
+    return len(a), a[0].numel()
+
+
+def _native_scan(a: Tensor, b: Tensor, start: Tensor) -> Tensor:
+    h = torch.empty(a.shape, dtype=a.dtype)
+    run = _native.scan_float if a.dtype == torch.float32 else _native.scan_double
+    a, b, start = (_whole(a, a), _whole(b, a), _whole(start, a[0]))
+    told: Any = (*_sizes(a), *map(address, (a, b, start, h)), torch.get_num_threads())
+    run(*told)
+    return h
+
+
+def _native_back(a: Tensor, start: Tensor, h: Tensor, g: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    da, db, dstart = (torch.empty(shape, dtype=a.dtype) for shape in (a.shape, a.shape, a.shape[1:]))
+    run = _native.scan_backward_float if a.dtype == torch.float32 else _native.scan_backward_double
+    given = (_whole(a, a), _whole(start, a[0]), _whole(h, a), _whole(g, a))
+    told: Any = (*_sizes(a), *map(address, (*given, da, db, dstart)), torch.get_num_threads())
+    run(*told)
+    return da, db, dstart
+
+
+def _whole(tensor: Tensor, like: Tensor) -> Tensor:
+    """Contiguous numbers of the shape that the core counts on."""
+    if tensor.shape != like.shape:
+        raise InputError(f"scan: expected {tuple(like.shape)} as a is, got {tuple(tensor.shape)}")
+    found = whole(tensor)
+    assert found is not None
+    return found
+
+
+def _blocks(a: Tensor, b: Tensor, start: Tensor) -> Tensor:
+    """Blocks of about sqrt(T) steps: all blocks step side by side from zero, then what stood before each is added."""
+    steps = len(a)
+    h = b.clone()
+    if steps <= _SHORT:
+        h[0].addcmul_(a[0], start)
+        for t in range(1, steps):
+            h[t].addcmul_(a[t], h[t - 1])
+        return h
+    size = math.isqrt(steps - 1) + 1
+    blocks = -(-steps // size)
+    lacking = blocks * size - steps
+    if lacking:
+        # They keep the state, and are cut off again.
+        a = torch.cat([a, a.new_ones(lacking, *a.shape[1:])])
+        h = torch.cat([h, h.new_zeros(lacking, *h.shape[1:])])
+    a, h = a.unflatten(0, (blocks, size)), h.unflatten(0, (blocks, size))
+    for t in range(1, size):
+        h[:, t].addcmul_(a[:, t], h[:, t - 1])
+    kept = a.cumprod(1)
+    before = [start]
+    for k in range(blocks - 1):
+        before.append(torch.addcmul(h[k, -1], kept[k, -1], before[-1]))
+    h.addcmul_(kept, torch.stack(before)[:, None])
+    every: Tensor = h.flatten(0, 1)
+    return every[:steps]

@@ -1,0 +1,147 @@
+"""Cells that are linear in their state, and the scan that computes all their steps at once."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+import elman
+from elman import InputError, LinearCell, MinGRUCell, MinLSTMCell, Ragged, unfold
+from elman.core import init
+from elman.core.engines import scan as module
+from elman.core.engines.scan import linear_scan
+from elman.core.errors import EngineError
+
+CELLS = (MinGRUCell, MinLSTMCell)
+
+
+def _by_hand(a: Tensor, b: Tensor, start: Tensor) -> Tensor:
+    rows = []
+    for one, other in zip(a, b, strict=True):
+        start = one * start + other
+        rows.append(start)
+    return torch.stack(rows)
+
+
+def _numbers(steps: int, *shape: int, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
+    draw = torch.Generator().manual_seed(seed)
+    a, b = (torch.rand(steps, *shape, dtype=torch.float64, generator=draw) * 1.9 - 0.9 for _ in range(2))
+    return a, b, torch.rand(*shape, dtype=torch.float64, generator=draw)
+
+
+@pytest.fixture(params=[True, False], ids=["native", "torch"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    if request.param and not module.BUILT:
+        pytest.skip("the native core is not built here")
+    monkeypatch.setattr(module, "BUILT", request.param)
+    return bool(request.param)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 15, 16, 17, 50, 257])
+@pytest.mark.parametrize("shape", [(1,), (3, 2), (1, 1030), (0, 4)])
+def test_a_scan_is_one_step_after_the_other(way: bool, steps: int, shape: tuple[int, ...]) -> None:
+    given = [part.requires_grad_() for part in _numbers(steps, *shape)]
+    weight = torch.rand(steps, *shape, dtype=torch.float64)
+    sides = []
+    for scan in (linear_scan, _by_hand):
+        h = scan(*given)
+        sides.append([h, *torch.autograd.grad((h * weight).sum(), given)])
+    for own, other in zip(*sides, strict=True):
+        assert torch.allclose(own, other, rtol=1e-10, atol=1e-12)
+
+
+@given(st.integers(1, 40), st.integers(0, 10**6))
+def test_blocks_of_any_length_give_what_steps_give(steps: int, seed: int) -> None:
+    a, b, start = _numbers(steps, 2, seed=seed)
+    assert torch.allclose(module._blocks(a, b, start), _by_hand(a, b, start), rtol=1e-10, atol=1e-12)
+
+
+def test_there_are_second_derivatives(way: bool) -> None:
+    given = [part.requires_grad_() for part in _numbers(20, 2)]
+    assert torch.autograd.gradcheck(linear_scan, given)
+    assert torch.autograd.gradgradcheck(linear_scan, given)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_hundred_thousand_steps_are_those_of_the_loop(cell: type[LinearCell]) -> None:
+    torch.manual_seed(0)
+    made = cell(2, 3).double()
+    init.chrono_(made, 10_000)
+    x = torch.randn(100_000, 2, 2, dtype=torch.float64)
+    sides = []
+    for engine in ("scan", "loop"):
+        if engine == "loop":
+            with torch.no_grad():
+                y, state = unfold(made, Ragged(x, [100_000, 70_001]), engine=engine)
+        else:
+            y, state = unfold(made, Ragged(x, [100_000, 70_001]), engine=engine)
+            y.values.mean().backward()
+        sides.append((y.values.detach(), state.detach()))
+    for own, other in zip(*sides, strict=True):
+        assert torch.allclose(own, other, rtol=1e-9, atol=1e-11)
+    assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in made.parameters())
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_no_step_needs_a_loop_and_auto_takes_the_scan(cell: type[LinearCell]) -> None:
+    (entry,) = elman.plan(elman.Recurrent(cell(3, 4)), steps=9, batch=2).entries
+    assert entry.engine == "scan"
+    assert "linear" in elman.plan(elman.Recurrent(elman.GRUCell(3, 4)), steps=9, batch=2).entries[0].refused["scan"]
+
+
+def test_what_is_not_linear_is_refused() -> None:
+    class Own(MinGRUCell):
+        def step(self, p: tuple[Tensor, Tensor], state: Tensor) -> tuple[Tensor, Tensor]:
+            h = torch.tanh(p[0] * state + p[1])
+            return h, h
+
+    x = Ragged(torch.randn(4, 2, 3))
+    for cell, why in ((Own(3, 4), "a step of its own"), (elman.GRUCell(3, 4), "linear in their state")):
+        with pytest.raises(EngineError, match=why):
+            unfold(cell, x, engine="scan")
+        unfold(cell, x)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_units_begin_with_memories_of_all_lengths(cell: type[LinearCell]) -> None:
+    torch.manual_seed(0)
+    made = cell(2, 500)
+    init.chrono_(made, 1_000)
+    with torch.no_grad():
+        made.weight_ih.zero_()
+        kept, _ = made.project(torch.zeros(1, 1, 2))
+    # A unit that keeps a of its state forgets over 1 / (1 - a) steps: uniformly between 2 and 1,000 of them.
+    spans = 1 / (1 - kept.flatten())
+    assert 1.9 < float(spans.min()) < 30
+    assert 900 < float(spans.max()) < 1_001
+    assert float(spans.mean()) == pytest.approx(500, rel=0.15)
+    with pytest.raises(InputError, match="no bias"):
+        init.chrono_(cell(2, 3, bias=False), 10)
+
+
+def test_the_minimal_gru_is_that_of_the_paper() -> None:
+    torch.manual_seed(0)
+    cell = MinGRUCell(2, 3).double()
+    x, h = torch.randn(5, 1, 2, dtype=torch.float64), torch.zeros(1, 3, dtype=torch.float64)
+    y, _ = unfold(cell, Ragged(x))
+    for t in range(5):
+        z, n = (x[t] @ cell.weight_ih.T + cell.bias_ih).chunk(2, -1)
+        z = 1 / (1 + torch.exp(-z))
+        h = (1 - z) * h + z * n
+        assert torch.allclose(y.values[t], h)
+
+
+def test_the_gates_of_the_minimal_lstm_are_one_in_sum_even_where_both_vanish() -> None:
+    cell = MinLSTMCell(1, 1).double()
+    with torch.no_grad():
+        cell.weight_ih.copy_(torch.tensor([[0.0], [0.0], [1.0]]))
+        cell.bias_ih.copy_(torch.tensor([-800.0, -801.0, 0.0]))
+    with torch.no_grad():
+        a, b = cell.project(torch.ones(1, 1, 1, dtype=torch.float64))
+    assert float(a) == pytest.approx(1 / (1 + math.exp(-1)))
+    assert float(a + b) == pytest.approx(1)
