@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import warnings
+from io import BytesIO
 
 import pytest
 import torch
@@ -145,3 +147,47 @@ def test_the_gates_of_the_minimal_lstm_are_one_in_sum_even_where_both_vanish() -
         a, b = cell.project(torch.ones(1, 1, 1, dtype=torch.float64))
     assert float(a) == pytest.approx(1 / (1 + math.exp(-1)))
     assert float(a + b) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_batch_of_gradients_is_taken(cell: type[LinearCell]) -> None:
+    made, x = cell(2, 3).double(), torch.randn(4, 1, 2, dtype=torch.float64)
+    sides = [
+        torch.autograd.functional.jacobian(lambda z: unfold(made, Ragged(z))[0].values.sum(0), x, vectorize=vectorize)
+        for vectorize in (True, False)
+    ]
+    assert torch.allclose(*sides)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_autocast_gives_what_the_loop_gives_in_its_precision(cell: type[LinearCell]) -> None:
+    made, x = cell(2, 3), Ragged(torch.randn(4, 2, 2))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        (own, state), (other, last) = (unfold(made, x, engine=engine) for engine in ("scan", "loop"))
+    assert own.values.dtype == other.values.dtype
+    assert state.dtype == last.dtype
+    assert torch.allclose(own.values, other.values, atol=1e-2)
+
+
+def test_the_state_is_no_view_of_the_outputs() -> None:
+    y, state = unfold(MinGRUCell(2, 3), Ragged(torch.randn(50, 2, 2)))
+    assert state.untyped_storage().nbytes() < y.values.untyped_storage().nbytes()
+
+
+def test_a_trace_records_torchs_operators() -> None:
+    class Net(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cell = MinGRUCell(2, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return unfold(self.cell, Ragged(x))[0].values
+
+    net, x = Net(), torch.randn(4, 2, 2)
+    file = BytesIO()
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        traced = torch.jit.trace(net, x)
+        torch.jit.save(traced, file)
+        file.seek(0)
+        assert torch.allclose(torch.jit.load(file)(x), net(x))

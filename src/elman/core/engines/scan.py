@@ -45,12 +45,17 @@ class ScanEngine(Engine):
             return "scan gives no gates of the steps between; engine='loop' records"
         if inside_transform():
             return "scan has reverse mode only, and this is forward mode or inside torch.func"
+        if not torch.compiler.is_compiling() and torch._C._get_tracing_state():
+            return "torch.jit.trace and torch.onnx.export record torch's own operators, and scan is none"
         return None
 
     def run(
         self, cell: Cell, x: Any, rows: Ragged, state: State, resets: tuple[Tensor, State] | None
     ) -> tuple[Tensor, State]:
         a, b = cell.project(x)
+        # Under autocast a and b may be of less precision than the state, which a step would keep.
+        common = torch.promote_types(a.dtype, state.dtype)
+        a, b, state = a.to(common), b.to(common), state.to(common)
         if not rows.steps:
             return b, state
         mask = rows.mask[..., None]
@@ -60,7 +65,8 @@ class ScanEngine(Engine):
         if not rows.full:
             a, b = torch.where(mask, a, 1.0), torch.where(mask, b, 0.0)
         h = linear_scan(a, b, state)
-        return h, h[-1]
+        # A copy: a view would hold all outputs as long as the state is kept.
+        return h, h[-1].clone()
 
 
 def linear_scan(a: Tensor, b: Tensor, start: Tensor) -> Tensor:
@@ -97,8 +103,16 @@ def _native_can(*tensors: Tensor) -> bool:
     """Whether the core's scan takes them: on the CPU, all of one precision that it has."""
     if not BUILT or torch.compiler.is_compiling() or torch._C._get_tracing_state():
         return False
+    if any(_batched(tensor) for tensor in tensors):
+        return False
     kinds = {tensor.dtype for tensor in tensors}
     return len(kinds) == 1 and kinds <= {torch.float32, torch.float64} and all(one.is_cpu for one in tensors)
+
+
+def _batched(tensor: Tensor) -> bool:
+    """Whether a tensor stands for several at once, as in a batch of gradients; such have no memory of their own."""
+    functorch: Any = torch._C._functorch
+    return bool(functorch.is_batchedtensor(tensor) or functorch.is_legacy_batchedtensor(tensor))
 
 
 def _sizes(a: Tensor) -> tuple[int, int]:
