@@ -18,7 +18,7 @@ from elman.model.grammar import parse_target
 from elman.model.kinds.joined import JoinedIn
 from elman.model.kinds.label import LabelOut
 from elman.model.kinds.labels import LabelsOut
-from elman.model.kinds.number import NumberOut
+from elman.model.kinds.number import NumberHead, NumberOut
 from elman.model.kinds.series import SeriesIn
 from elman.model.kinds.text import TextIn
 from elman.model.network import SequenceModel
@@ -154,8 +154,11 @@ class Online:
         if raw is None:
             return pl.DataFrame(columns, schema={"step": pl.Int64})
         if isinstance(out, NumberOut):
-            if model.readout is None and out.anchors:
-                raw = raw + encoded[:, out.anchors].to(raw.device)[:, None, :, None]
+            if not isinstance(model.head, NumberHead):
+                raise TypeError("numbers have a head of their own")
+            follows = model.readout is None and out.anchors
+            start = encoded[:, out.anchors].to(raw.device)[:, None] if follows else None
+            raw = model.head.placed(raw, start)
             found = quantiles_from(model, raw).cpu().numpy()
             return pl.DataFrame(intervals(columns, out, found[:, 0]))
         said = chances_from(model, raw).cpu().numpy()

@@ -28,7 +28,7 @@ from elman.model.write import parts_of
 from elman.record import read_record
 from elman.training.coloured import goes_on, sentences, surprises, tags_words
 from elman.training.finder import RateTest
-from elman.training.measures import OF_HUNDRED, digits
+from elman.training.measures import OF_HUNDRED, Scores, digits
 from elman.training.mistakes import Mistakes
 from elman.training.settings import Job
 from elman.training.shown import Glance, Wrote, examples, glances
@@ -44,7 +44,8 @@ class Example:
 
     Attributes:
         history: ``[L]``, what the model read.
-        forecast: ``[H]``, the median. low, high: ``[H]``, the 80 % interval. actual: ``[H]``, what came.
+        forecast: ``[H]``, the median. low, high: ``[H]``, the 80 % interval. core: the 50 % interval. actual: ``[H]``,
+            what came.
         naive: ``[H]``, the seasonal-naive forecast with drift.
         name: of the column.
         series: what the series is called; empty where there is only one.
@@ -55,6 +56,7 @@ class Example:
     ) -> None:
         self.history, self.actual, self.name, self.series = history, actual, name, series
         self.low, self.forecast, self.high = (found[:, LEVELS.index(level)] for level in (0.1, 0.5, 0.9))
+        self.core = found[:, LEVELS.index(0.25)], found[:, LEVELS.index(0.75)]
         self.naive = baselines.seasonal_naive(history[None], len(actual), season, with_drift=True)[0]
 
 
@@ -119,6 +121,8 @@ def _pictures(run: Run, data: Prepared) -> Iterator[tuple[str, Callable[[], str]
         title = f"{scores.count} test {'steps' if run.model.readout is None else 'examples'}, accuracy "
         title += f"{scores.values['accuracy']:.3f}"
         yield "confusion.svg", partial(pictures.confusion, scores.confusion, out.classes, title=title)
+    if scores is not None and len(scores.reached):
+        yield "calibration.svg", partial(_calibration, run, scores)
     shown = example(run, data)
     if shown is not None and isinstance(out, NumberOut) and scores is not None and scores.by_step is not None:
         yield "forecast.svg", partial(_forecast, shown, len(out.columns))
@@ -133,6 +137,16 @@ def _pictures(run: Run, data: Prepared) -> Iterator[tuple[str, Callable[[], str]
                 y_label=f"error of {', '.join(out.columns)}" + ", in standard deviations" * (len(out.columns) > 1),
             ),
         )
+
+
+def _calibration(run: Run, scores: Scores) -> str:
+    inside = 100 * scores.values["coverage"]
+    return pictures.reliability(
+        LEVELS,
+        {f"elman {run.model.config.net.cell}": scores.reached},
+        title="Do the quantiles hold what they say?",
+        subtitle=f"{scores.count:,} scored, held out from training; {inside:.1f} % lay inside the 80 % interval",
+    )
 
 
 def _written(run: Run, data: Prepared) -> Iterator[tuple[str, Callable[[], str]]]:
@@ -242,12 +256,13 @@ def _forecast(shown: Example, columns: int) -> str:
         {"elman": shown.forecast, "seasonal-naive with drift": shown.naive},
         lower=shown.low,
         upper=shown.high,
+        inner=shown.core,
         actual=shown.actual,
         title=f"The last {ahead} steps of {which}{shown.series}",
         subtitle=f"forecast from the {len(shown.history)} steps before",
         x_label="steps from the forecast's origin",
         y_label=shown.name,
-        interval_label="80 % interval",
+        interval_label="80 % and 50 % intervals",
     )
 
 

@@ -358,7 +358,7 @@ def _judge(made: Made, state: TrainingState, path: Path, sha256: str) -> Run:
     made.notes += [note for note in said if note not in made.notes]
     if state.history.interrupted:
         made.notes.append(state.history.stopped)
-    made.notes += calibrate(model, data.valid, 256, device)
+    made.notes += calibrate(model, data.valid, 256, device, conformal=made.job.conformal)
     judged = data.valid if data.test is None else data.test
     scores = score(model, judged, 256, device)
     baselines = baseline_scores(model.config, data.train, judged)

@@ -18,6 +18,7 @@ _KEPT = {
     "confusion.svg": "which classes are taken for which",
     "forecast.svg": "the last forecast and what came",
     "horizon.svg": "errors by step ahead",
+    "calibration.svg": "whether the quantiles hold what they say",
     "lengths.svg": "errors by length",
     "attention.svg": "where the decoder looked while it wrote",
     "written.html": "texts that it wrote, beside those in the data",

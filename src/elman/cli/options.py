@@ -34,6 +34,7 @@ DATA: Table = {
     "static": _option(str, "Columns constant in a sequence, read beside every step."),
     "gaps": _option(str, "Missing numbers: error, input (told to the model) or interpolate (error)."),
     "lookback": _option(int, "Steps of history a forecast reads."),
+    "season": _option(int, "Steps of a season, for what forecasts are held against (found; 1 for none)."),
 }
 """What the file's columns are, and its parts."""
 
@@ -44,6 +45,11 @@ NET: Table = {
     "bidirectional": _option(bool, "Read both ways, or only forwards.", "--bidirectional/--causal"),
     "embedding": _option(int, "Width of word or character vectors."),
     "readout": _option(str, "last, mean, max or attention."),
+    "design": _option(str, "Of a forecast: direct, segments or steps (by the data)."),
+    "likelihood": _option(str, "Of numbers: quantiles, gaussian, student, or negbin for counts."),
+    "conformal": _option(
+        bool, "Fit intervals to the validation part (not of forecasts).", "--conformal/--no-conformal"
+    ),
     "characters": _option(bool, "Read words with their spelling (for tags).", "--characters/--no-characters"),
     "crf": _option(bool, "Tags that know their neighbours (where they are B-X I-X O).", "--crf/--no-crf"),
     "attention": _option(str, "Of a text that is written: dot or additive (dot)."),

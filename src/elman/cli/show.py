@@ -136,6 +136,9 @@ _COLUMNS = {"coverage": "in 80 %"}
 
 _EXPLAINED = {
     "coverage": "in 80 %: the share of what came that lay inside the 80 % interval; 0.8 is right",
+    "mase": "mase: error beside that of the seasonal-naive forecast of one step on the training part",
+    "smape": "smape: 200 |y - forecast| / (|y| + |forecast|)",
+    "pinball": "pinball: of the quantiles from 5 to 95 %, the mean loss; of a single forecast half its mae",
     "chrf": "chrf: F-score of runs of 1 to 6 characters, 0 to 100",
     "nats": "nats: the mean of -log p of what came",
     "bits_per_byte": "bits per byte: of UTF-8, so that models of characters and of pieces compare",
@@ -165,9 +168,17 @@ def score_lines(run: Run, count: str) -> None:
     explain(run.scores)
 
 
+_WIDEST = 3
+"""Columns up to which each has an error of its own in a table."""
+
+
 def score_table(rows: dict[str, Scores], first: str) -> Table:
     """Scores of several models side by side; the row ``first`` stands out."""
     names = list(dict.fromkeys(name for scores in rows.values() for name in scores.values))
+    columns = [name for name in names if name.startswith("mae_")]
+    if "mase" in names or len(columns) > _WIDEST:
+        # What compares over columns of all sizes is there; the others are in report.json.
+        names = [name for name in names if name not in columns]
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("model")
     for name in names:

@@ -15,7 +15,7 @@ from elman.data.sequences import Sequences
 from elman.data.whence import Whence
 from elman.model.shapes import Batch, windows
 
-__all__ = ["Batches", "ExampleSet", "PieceSet", "StreamSet", "TokenBatches", "WindowSet"]
+__all__ = ["Batches", "ExampleSet", "PieceSet", "StreamSet", "TokenBatches", "WindowSet", "naive_errors"]
 
 
 Steps = Sequence[Tensor] | Sequences
@@ -187,7 +187,13 @@ class WindowSet(Batches):
         names: of the series, for people.
         ahead: the places of D that are known ahead.
         fill: closes the gaps of histories ``(L, B, D)``, from what stands in each.
+
+    Attributes:
+        season: steps after which the series come round, 1 for none.
+        naive: what their seasonal-naive forecast of one step errs by, ``[series, C]`` (see :func:`naive_errors`).
     """
+
+    season = 1
 
     def __init__(
         self,
@@ -214,6 +220,7 @@ class WindowSet(Batches):
         self.last_name = filled[-1] if filled else ""
         ends = [last for _, last in ranges]
         longest = int(np.argmax(ends)) if ends else 0
+        self.naive = np.full((len(inputs), self.targets.shape[1]), np.nan)
         self._longest = (int(offsets[longest]), int(offsets[longest]) + ends[longest]) if ends else (0, 0)
 
     def place(self, window: int) -> tuple[int, int]:
@@ -221,6 +228,12 @@ class WindowSet(Batches):
         start = int(self.starts[window])
         series = int(np.searchsorted(self._offsets, start, side="right")) - 1
         return series, start - int(self._offsets[series])
+
+    def errors(self) -> np.ndarray:
+        """:attr:`naive` of the series of every window, ``[N, C]``."""
+        series = np.searchsorted(self._offsets, self.starts, side="right") - 1
+        found: np.ndarray = self.naive[series]
+        return found
 
     def longest(self, channel: int) -> np.ndarray:
         """One input channel of the series whose range ends last, up to that end and no further, float64."""
@@ -255,6 +268,20 @@ class WindowSet(Batches):
             behind[..., self.ahead] = known
             history = torch.cat([history, behind])
         return Batch(Ragged(history), self.targets[first[:, None] + torch.arange(self.horizon)])
+
+
+def naive_errors(targets: Tensor, steps: int, season: int) -> np.ndarray:
+    """What ``y_t = y_{t - season}`` errs by on the first steps, ``[C]``: mean |y_t - y_{t - season}|.
+
+    Of fewer than two seasons ``season`` is 1. NaN where nothing can be told, or it never errs.
+    """
+    given = targets[:steps].double().numpy()
+    lag = season if steps >= 2 * season else 1
+    apart = np.abs(given[lag:] - given[:-lag])
+    known = (~np.isnan(apart)).sum(0)
+    found = np.nansum(apart, axis=0) / np.maximum(1, known)
+    errs: np.ndarray = np.where((known > 0) & (found > 1e-12), found, np.nan)
+    return errs
 
 
 class StreamSet(Batches):

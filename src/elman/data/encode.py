@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from elman.core.errors import DataError
-from elman.data.batch import ExampleSet, PieceSet, StreamSet, WindowSet
+from elman.data.batch import ExampleSet, PieceSet, StreamSet, WindowSet, naive_errors
 from elman.data.fit import Input
 from elman.data.pairs import PairSet
 from elman.data.roles import Examples
@@ -71,11 +71,24 @@ def _answers(output: LabelOut | LabelsOut | NumberOut, ex: Examples, *, seen: bo
 
 
 def encode_windows(
-    kind: SeriesIn | JoinedIn, output: NumberOut, ex: Examples, lookback: int, ranges: Ranges | None = None
+    kind: SeriesIn | JoinedIn,
+    output: NumberOut,
+    ex: Examples,
+    lookback: int,
+    ranges: Ranges | None = None,
+    trained: Sequence[np.ndarray | None] = (),
 ) -> WindowSet:
     """Encode series for forecasting; without ranges every step that has enough history is forecast.
 
     Gaps are left open: every window closes its own, from nothing behind its end.
+
+    Args:
+        kind, output: as fit.
+        ex: with targets.
+        lookback: steps of history.
+        ranges: first and last step (exclusive) that may be forecast, one pair a series.
+        trained: targets of each series' training steps, which errors are told in units of (MASE); where there are none,
+            the steps before the first that is forecast.
     """
     inputs = [kind.encode(series, fill=False) for series in ex.inputs]
     targets = [output.encode(series) for series in ex.targets or []]
@@ -83,6 +96,11 @@ def encode_windows(
     ahead = kind.ahead if isinstance(kind, JoinedIn) else []
     made = WindowSet(inputs, targets, spans, lookback, output.horizon, ex.ids, ahead=ahead, fill=kind.fill)
     made.whence = whence(ex)
+    made.season = output.season
+    known = [*trained, *[None] * (len(targets) - len(trained))]
+    for k, (own, given) in enumerate(zip(known, targets, strict=True)):
+        steps = max(spans[k][0], lookback) if own is None else len(own)
+        made.naive[k] = naive_errors(given if own is None else output.encode(own), steps, output.season)
     return made
 
 

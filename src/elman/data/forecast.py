@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
 
 from elman.core.errors import DataError
 from elman.data.batch import WindowSet
 from elman.data.divide import Parts, divide_steps, other_ranges
 from elman.data.encode import encode_windows
 from elman.data.fit import fit_input, fit_numbers
+from elman.model.baselines import season_of
 from elman.model.grammar import Part
 from elman.model.kinds.joined import JoinedIn, Steps
 from elman.model.kinds.number import NumberOut
@@ -30,7 +36,9 @@ class Forecast:
     notes: list[str]
 
 
-def prepare_forecast(parts: Parts, target: Part, *, split: str | None, lookback: int | None, gaps: Gaps) -> Forecast:
+def prepare_forecast(
+    parts: Parts, target: Part, *, split: str | None, lookback: int | None, season: int | None, gaps: Gaps
+) -> Forecast:
     """Cut every series by time, fit on what trains, and make windows of all parts."""
     main, horizon = parts[0], target.horizon
     lengths = [len(series) for series in main.inputs]
@@ -46,12 +54,19 @@ def prepare_forecast(parts: Parts, target: Part, *, split: str | None, lookback:
     if not isinstance(kind, (SeriesIn, JoinedIn)):
         raise TypeError("a forecast reads numbers")
     output = fit_numbers(kind, target, [goals[k] for k in usable], follows=True)
+    output = output.model_copy(update={"season": season or _season(kind, output, [train[k] for k in usable])})
+    if len(usable) > 1:
+        output = output.model_copy(update=_many(kind, output, [train[k] for k in usable], lookback))
     sets = [
-        encode_windows(kind, output, main, lookback, [(r[part], r[part + 1]) for r in cut.ranges]) for part in range(3)
+        encode_windows(kind, output, main, lookback, [(r[part], r[part + 1]) for r in cut.ranges], goals)
+        for part in range(3)
     ]
     fresh, told = other_ranges(parts)
+    own = {name: goal for name, goal in zip(main.ids, goals, strict=True) if len(goal) > 1}
     others = [
-        None if ex is None else encode_windows(kind, output, ex, lookback, fresh[option])
+        None
+        if ex is None
+        else encode_windows(kind, output, ex, lookback, fresh[option], [own.get(name) for name in ex.ids])
         for ex, option in zip(parts[1:], ("--valid", "--test"), strict=True)
     ]
     valid = sets[1] if others[0] is None else others[0]
@@ -71,6 +86,34 @@ def _roles(kind: SeriesIn | JoinedIn) -> str:
     known, static = (", ".join(n for p in some for n in p.columns) for some in (kind.known, kind.static))
     told = f"; {known} of the steps to be forecast" if known else ""
     return told + (f"; {static} of the whole series" if static else "")
+
+
+_LONGEST = 1_024
+"""Steps of a season that is looked for, at the most."""
+
+_MOST = 200_000
+"""Steps of a series in which a season is looked for: the last ones of long series."""
+
+
+def _season(kind: SeriesIn | JoinedIn, output: NumberOut, train: Sequence[Any]) -> int:
+    """The season of the longest series' first target in the training part; 1 for none."""
+    if not output.anchors:
+        return 1
+    series = kind.fill(kind.encode(max(train, key=len)[-_MOST:], fill=False))[:, output.anchors[0]]
+    return season_of(series.numpy().astype(np.float64), _LONGEST)
+
+
+def _many(kind: SeriesIn | JoinedIn, output: NumberOut, train: Sequence[Any], lookback: int) -> dict[str, object]:
+    """Of many series errors count in units of each window, and the calm windows of small series do not stand still."""
+    spreads = []
+    for series in train if output.anchors else ():
+        values = kind.fill(kind.encode(series, fill=False))[:, output.anchors]
+        spreads.append(values.unfold(0, min(lookback, len(values)), lookback // 2 + 1).std(-1, correction=0))
+    every = torch.cat(spreads).flatten() if spreads else torch.zeros(0)
+    moving = every[every > 0]
+    if not len(moving):
+        return {}
+    return {"own_units": True, "floor": max(1e-6, min(0.05, float(moving.quantile(0.02))))}
 
 
 def _no_room(horizon: int, lookback: int | None, longest: int) -> str:

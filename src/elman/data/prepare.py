@@ -56,6 +56,7 @@ class Request:
         vocabulary: tokens of a text at the most; None chooses.
         characters: whether words are read with their spelling; None where they are tagged.
         lookback: steps of history of a forecast; None chooses.
+        season: steps after which a forecast's series come round, 1 for none; None looks for it.
         seed: of random splits.
     """
 
@@ -74,6 +75,7 @@ class Request:
     vocabulary: int | None = None
     characters: bool | None = None
     lookback: int | None = None
+    season: int | None = None
     seed: int = 0
 
 
@@ -297,7 +299,14 @@ def _spelt(request: Request, choice: Choice) -> bool:
 
 
 def _forecast(request: Request, parts: Parts, source: tuple[Part, ...], target: Part) -> Prepared:
-    made = prepare_forecast(parts, target, split=request.split, lookback=request.lookback, gaps=request.gaps)
+    made = prepare_forecast(
+        parts,
+        target,
+        split=request.split,
+        lookback=request.lookback,
+        season=request.season,
+        gaps=request.gaps,
+    )
     sets = (made.train, made.valid, made.test)
     return Prepared(source, target, made.input, made.output, *sets, made.lookback, made.notes)
 

@@ -41,8 +41,10 @@ def chances_from(model: SequenceModel, raw: Tensor) -> Tensor:
 
 
 def quantiles_from(model: SequenceModel, raw: Tensor) -> Tensor:
-    """Quantiles ``(..., H, C, Q)`` from what the head makes of features, in order and widened by the margin."""
-    found = raw.sort(dim=-1).values
+    """Quantiles ``(..., H, C, Q)`` from the parameters of numbers, in order and widened by the margin."""
+    if not isinstance(model.head, NumberHead):
+        raise InputError("this model predicts no numbers")
+    found = model.head.quantiles(raw)
     return _ordered(found + margin_of(model, found))
 
 
@@ -87,8 +89,8 @@ def quantiles(model: SequenceModel, ragged: Ragged, *, widened: bool = True) -> 
         widened: whether the margin learnt on the validation part is added.
     """
     _check(model)
-    found = model.answer(ragged).sort(dim=-1).values
-    return _ordered(found + margin_of(model, found)) if widened else found
+    found = model.quantiles(ragged)
+    return _ordered(found + margin_of(model, found) * model.unit(ragged)[..., None]) if widened else found
 
 
 def next_quantiles(model: SequenceModel, ragged: Ragged, state: State = None) -> tuple[Tensor, State]:

@@ -42,6 +42,9 @@ class NetConfig(Schema):
         window: steps that the feed-forward net sees.
         highway: for forecasts, add a linear function of the history to the network's answer (the
             autoregressive part of LSTNet, Lai et al. 2018, arXiv 1703.07015); the network learns the rest.
+        design: of a forecast: ``direct`` says all steps at once, ``segments`` one segment from the last (see
+            :class:`~elman.model.forecast.Segments`), ``steps`` one step from the last (see
+            :class:`~elman.model.forecast.Steps`).
         attention: of a decoder over the source, see :mod:`elman.core.layers.attend`.
         input_feeding: whether a decoder reads at every step what its attention found at the one before.
         crf: whether tags are a :class:`~elman.model.kinds.crf.CRFHead`.
@@ -63,6 +66,7 @@ class NetConfig(Schema):
     readout: Literal["last", "mean", "max", "attention", "every"] = "last"
     window: int = Field(16, ge=1)
     highway: bool = False
+    design: Literal["direct", "segments", "steps"] = "direct"
     attention: Literal["dot", "additive"] = "dot"
     input_feeding: bool = False
     tied: bool = False

@@ -27,6 +27,7 @@ from elman.model.config import CELLS, ModelConfig, NetConfig
 from elman.model.decoder import Decoder
 from elman.model.embed import Embed
 from elman.model.feedforward import FeedForward
+from elman.model.forecast import PATHS, Own, Segments, Steps, quantiles_of, relative, segment_of
 from elman.model.kinds.crf import CRFHead
 from elman.model.kinds.joined import JoinedIn
 from elman.model.kinds.label import LabelHead, LabelOut
@@ -36,7 +37,7 @@ from elman.model.kinds.series import SeriesIn
 from elman.model.kinds.text import TextIn, TiedHead, TokenHead
 from elman.model.kinds.written import TextOut
 
-__all__ = ["Cells", "SequenceModel", "relative"]
+__all__ = ["Cells", "SequenceModel"]
 
 Cells = Mapping[str, type[Cell]]
 """Cells of the user's own by name; each is made as ``cell(input_size, hidden_size)``."""
@@ -57,15 +58,17 @@ class SequenceModel(nn.Module):
         super().__init__()
         self.config = config
         net = config.net
-        stages, width = _entrance(config)
+        design = net.design if config.lookback else "direct"
+        stages, width = ([], net.hidden) if design == "segments" else _entrance(config)
         layers, width = _trunk(config, width, cells or {})
         self.trunk = Stack([*stages, *layers])
         self.readout = None if net.readout == "every" else readout(net.readout, width, both_ways=net.bidirectional)
         self.dropout = nn.Dropout(net.dropout)
         self.decoder = _decoder(config, width, cells or {})
         self.head = _head(config, width, self.decoder)
-        self.highway = _highway(config)
-        self.ahead = _ahead(config, width)
+        self.segments = Segments(config) if design == "segments" else None
+        self.highway = _highway(config, self.head) if design == "direct" else None
+        self.ahead = _ahead(config, width, self.head) if design == "direct" else None
 
     @property
     def causal(self) -> bool:
@@ -78,7 +81,7 @@ class SequenceModel(nn.Module):
         return out
 
     def answer(self, ragged: Ragged) -> Tensor:
-        """What the head makes of every sequence: logits ``(B, K)``, or quantiles ``(B, H, C, Q)`` before sorting.
+        """What the head makes of every sequence: logits ``(B, K)``, or of numbers their parameters ``(B, H, C, K)``.
 
         A forecast with something known ahead takes its L steps of history and the H steps behind, all in one batch.
         """
@@ -86,48 +89,104 @@ class SequenceModel(nn.Module):
             how = "writes a text" if self.decoder is not None else "answers at every step"
             raise InputError(f"this model {how}, not one answer a sequence")
         if self.config.lookback:
-            return self._forecast(ragged)
+            head, made = self._number_head(), self.forecast(ragged)
+            return head.placed(made.raw, made.last, made.spread)
         steps, _ = self.features(ragged)
-        return self.head.raw(self.dropout(self.readout(steps)))
+        raw = self.head.raw(self.dropout(self.readout(steps)))
+        return self.head.placed(raw) if isinstance(self.head, NumberHead) else raw
 
-    def _forecast(self, ragged: Ragged) -> Tensor:
-        """Quantiles of a forecast, ``(B, H, C, Q)``.
+    def forecast(self, ragged: Ragged, target: Tensor | None = None) -> Own:
+        """A forecast in units of each window; step by step it is told what came, ``target (B, H, C)``.
 
         The numbers of the window are read and answered relative to its last values and in units of its own spread, so
         that levels and swings that training never saw do no harm, and intervals are as wide as the times are restless.
         Where a target is no input, nothing could put the level back, so the window is read as it is.
         """
-        out = self.config.output
-        if self.readout is None or not isinstance(self.head, NumberHead) or not isinstance(out, NumberOut):
+        head, out = self._number_head(), self.config.output
+        if self.readout is None or not isinstance(out, NumberOut) or isinstance(self.config.input, TextIn):
             raise InputError("this model does not forecast")
-        lookback = self.config.lookback
-        wanted = lookback + (out.horizon if self.ahead is not None else 0)
+        given, behind, last, spread = self._window(ragged, out)
+        if self.segments is not None:
+            return Own(self.segments(given, behind, self.trunk, head, out.horizon), last, spread)
+        if self.config.net.design == "steps":
+            if target is None:
+                raise InputError("a forecast step by step is told what came, or draws paths")
+            raw = self._stepwise(out, head).forced(given, behind, (target - last) / spread, self.dropout)
+            return Own(raw, last, spread)
+        raw = self._ahead(self.dropout(self.readout(self.features(Ragged(given))[0])), behind)
+        if self.highway is not None:
+            past = given[..., out.anchors].permute(1, 2, 0)
+            raw = raw + self.highway(past).unflatten(-1, (head.horizon, head.likelihood.size)).transpose(1, 2)
+        return Own(raw, last, spread)
+
+    def paths(self, ragged: Ragged, count: int = PATHS) -> Tensor:
+        """Paths that a forecast step by step may take, ``(B, count, H, C)`` in units of scale; see :class:`Steps`."""
+        head, out = self._number_head(), self.config.output
+        if not self.by_paths or not isinstance(out, NumberOut):
+            raise InputError("only a forecast step by step (--design steps) draws paths")
+        given, behind, last, spread = self._window(ragged, out)
+        return self._stepwise(out, head).paths(given, behind, last, spread, count)
+
+    def quantiles(self, ragged: Ragged) -> Tensor:
+        """The quantiles ``LEVELS`` of one answer a sequence, in order, ``(B, H, C, Q)`` in units of scale."""
+        if self.by_paths:
+            return quantiles_of(self.paths(ragged), ragged.values.new_tensor(LEVELS))
+        return self._number_head().quantiles(self.answer(ragged))
+
+    def unit(self, ragged: Ragged) -> Tensor:
+        """What the margin of intervals is told in, ``(B, 1, C)``: of a forecast the spread of each window, else 1."""
+        out = self.config.output
+        if not self.config.lookback or not isinstance(out, NumberOut):
+            return ragged.values.new_ones(1, 1, 1)
+        return self._window(ragged, out)[3]
+
+    @property
+    def by_paths(self) -> bool:
+        """Whether a forecast is made of paths that are drawn."""
+        return bool(self.config.lookback) and self.config.net.design == "steps"
+
+    def _number_head(self) -> NumberHead:
+        if not isinstance(self.head, NumberHead):
+            raise InputError("this model predicts no numbers")
+        return self.head
+
+    def _stepwise(self, out: NumberOut, head: NumberHead) -> Steps:
+        if isinstance(self.config.input, TextIn):
+            raise InputError("this model does not forecast")
+        return Steps(self.config.input, out, self.trunk, head)
+
+    def _window(self, ragged: Ragged, out: NumberOut) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The window ``(L, B, D)`` as it is read, what is known behind it, and the targets' level and unit."""
+        kind, lookback = self.config.input, self.config.lookback
+        wanted = lookback + (out.horizon if isinstance(kind, JoinedIn) and kind.known else 0)
         if ragged.steps != wanted or not ragged.full:
             raise InputError(f"ragged: a forecast reads {wanted} steps of every row, got {ragged!r}")
         window, behind = ragged.values[:lookback], ragged.values[lookback:]
         if not out.anchors:
-            return self._ahead(self.dropout(self.readout(self.features(Ragged(window))[0])), behind)
-        given, last, spread = relative(window, self.config.input)
-        steps, _ = self.features(Ragged(given))
-        raw = self._ahead(self.dropout(self.readout(steps)), behind)
-        if self.highway is not None:
-            past = given[..., out.anchors].permute(1, 2, 0)
-            raw = raw + self.highway(past).unflatten(-1, (self.head.horizon, len(LEVELS))).transpose(1, 2)
-        return raw * spread[:, None, out.anchors, None] + last[:, None, out.anchors, None]
+            level = window.new_zeros(1, 1, 1)
+            return window, behind, level, torch.ones_like(level)
+        given, last, spread = relative(window, kind, out.floor)
+        return given, behind, last[:, None, out.anchors], spread[:, None, out.anchors]
 
     def _ahead(self, vector: Tensor, behind: Tensor) -> Tensor:
         """What the head says, with what is known ahead added."""
         raw = self.head.raw(vector)
         return raw if self.ahead is None else raw + self.ahead(behind, vector).unflatten(-1, raw.shape[2:])
 
+    def _forecast_loss(self, ragged: Ragged, target: Tensor) -> Tensor:
+        head, made = self._number_head(), self.forecast(ragged, target)
+        out = self.config.output
+        if isinstance(out, NumberOut) and out.own_units:
+            return head.loss(head.placed(made.raw), (target - made.last) / made.spread)
+        return head.loss(head.placed(made.raw, made.last, made.spread), target)
+
     def answers(self, ragged: Ragged, state: State = None) -> tuple[Tensor, State]:
-        """What the head makes of every step, ``(T, B, K)`` or ``(T, B, 1, C, Q)``, and the state behind the last."""
+        """What the head makes of every step, ``(T, B, K)`` or ``(T, B, 1, C, K)``, and the state behind the last."""
         if self.decoder is not None:
             raise InputError("this model writes a text, no answer at every step")
         steps, state = self.features(ragged, state)
         raw = self.head.raw(self.dropout(steps.values))
-        start = self.anchor(ragged)
-        return (raw if start is None else raw + start[..., None]), state
+        return (self.head.placed(raw, self.anchor(ragged)) if isinstance(self.head, NumberHead) else raw), state
 
     def forward(
         self, ragged: Ragged, target: Tensor, score: Tensor | None = None, state: State = None
@@ -142,6 +201,8 @@ class SequenceModel(nn.Module):
             score: ``(T, B)`` bool, the steps to score; None means all real ones. Only for one answer a step.
             state: of the trunk, where a text goes on from the batch before.
         """
+        if self.config.lookback:
+            return self._forecast_loss(ragged, target), None
         if self.readout is not None:
             return self._head_loss(self.answer(ragged), target), None
         if self.decoder is not None:
@@ -186,26 +247,6 @@ class SequenceModel(nn.Module):
         return ragged.values[..., out.anchors].unsqueeze(-2)
 
 
-def relative(window: Tensor, kind: SeriesIn | TextIn | JoinedIn | None = None) -> tuple[Tensor, Tensor, Tensor]:
-    """A window ``(L, B, D)`` relative to its last value and its spread, with both, ``(B, D)``.
-
-    The spread is the standard deviation within the window, and at least a twentieth of the whole series'. Of several
-    parts only what ``--from`` names as series is changed; categories, what is known ahead, what is constant and
-    where a value was missing stay as they are.
-    """
-    last = window[-1]
-    spread = window.std(dim=0, correction=0).clamp(min=0.05)
-    kept: list[int] = []
-    if isinstance(kind, JoinedIn):
-        kept = [place for place in range(kind.width) if place not in kind.numbers]
-    elif isinstance(kind, SeriesIn):
-        kept = list(range(kind.channels, kind.width))
-    if kept:
-        places = torch.tensor(kept, device=window.device)
-        last, spread = last.index_fill(1, places, 0.0), spread.index_fill(1, places, 1.0)
-    return (window - last) / spread, last, spread
-
-
 def _entrance(config: ModelConfig) -> tuple[list[Stage], int]:
     """What comes before the first layer, and how wide a step is behind it."""
     kind, net = config.input, config.net
@@ -225,18 +266,20 @@ def _entrance(config: ModelConfig) -> tuple[list[Stage], int]:
     return [embed, *([on_words] if words else on_numbers)], embed.width
 
 
-def _ahead(config: ModelConfig, width: int) -> Ahead | None:
-    kind, out, net = config.input, config.output, config.net
-    if not isinstance(kind, JoinedIn) or not kind.known or not isinstance(out, NumberOut):
+def _ahead(config: ModelConfig, width: int, head: nn.Module) -> Ahead | None:
+    kind, net = config.input, config.net
+    if not isinstance(kind, JoinedIn) or not kind.known or not isinstance(head, NumberHead):
         return None
-    return Ahead(kind, width, net.hidden, net.embedding, len(out.columns) * len(LEVELS))
+    return Ahead(kind, width, net.hidden, net.embedding, head.columns * head.likelihood.size)
 
 
-def _highway(config: ModelConfig) -> nn.Linear | None:
+def _highway(config: ModelConfig, head: nn.Module) -> nn.Linear | None:
     out = config.output
     if not config.net.highway or not isinstance(out, NumberOut) or not out.anchors or not config.lookback:
         return None
-    linear = nn.Linear(config.lookback, out.horizon * len(LEVELS))
+    if not isinstance(head, NumberHead):
+        raise TypeError("numbers have a head of their own")
+    linear = nn.Linear(config.lookback, out.horizon * head.likelihood.size)
     nn.init.zeros_(linear.weight)
     nn.init.zeros_(linear.bias)
     return linear
@@ -332,9 +375,16 @@ def _head(
     if isinstance(out, LabelsOut):
         return LabelsHead(width, out)
     if isinstance(out, NumberOut):
-        return NumberHead(width, out)
+        return _of_numbers(config, width, out)
     if decoder is None:
         return TokenHead(width, out.size, smoothing, separate=out.separate)
     if config.net.tied:
         return TiedHead(decoder.table, smoothing)
     return TokenHead(decoder.width, out.size, smoothing, separate=True)
+
+
+def _of_numbers(config: ModelConfig, width: int, out: NumberOut) -> NumberHead:
+    """A head that speaks of all steps ahead at once, of one segment of one column, or of one step."""
+    if config.lookback and config.net.design == "segments":
+        return NumberHead(width, out, horizon=segment_of(config.lookback, out.horizon), columns=1)
+    return NumberHead(width, out, horizon=1 if config.lookback and config.net.design == "steps" else None)

@@ -5,6 +5,7 @@ from elman.pictures.dots import scores_by_seed
 from elman.pictures.heat import Look, attention
 from elman.pictures.lines import forecast, learning_curves
 from elman.pictures.matrix import confusion
+from elman.pictures.reliability import reliability
 from elman.pictures.sides import Told, side_by_side
 from elman.pictures.terminal import bar, chart, sparkline
 from elman.pictures.tokens import Read, Word, surprise, tagged
@@ -23,6 +24,7 @@ __all__ = [
     "errors_by",
     "forecast",
     "learning_curves",
+    "reliability",
     "scores_by_seed",
     "side_by_side",
     "sparkline",

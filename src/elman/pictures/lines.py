@@ -34,26 +34,28 @@ class _Future(NamedTuple):
     lower: Floats | None
     upper: Floats | None
     actual: Floats | None
+    inner: tuple[Floats, Floats] | None
 
 
 def forecast(
     history_x: ArrayLike, history: ArrayLike, future_x: ArrayLike, forecasts: Mapping[str, ArrayLike], *,
     lower: ArrayLike | None = None, upper: ArrayLike | None = None, actual: ArrayLike | None = None,
-    title: str, subtitle: str = "", x_label: str = "", y_label: str = "",
-    interval_label: str = "interval",
+    inner: tuple[ArrayLike, ArrayLike] | None = None, title: str, subtitle: str = "", x_label: str = "",
+    y_label: str = "", interval_label: str = "interval",
 ) -> str:  # fmt: skip
     """Draw a forecast behind its history and return SVG text.
 
     `history_x` (n,) and `future_x` (m,) are increasing numbers or datetime64, the future after
     the history; `history` (n,) are the known values.  The first of `forecasts`, vectors (m,), is
     the forecast itself and drawn bold; the others are its competitors, thin and dashed.
-    `lower` and `upper` (m,) bound its interval, named `interval_label` in the legend; `actual`
-    (m,) is what really happened.  All values are in the unit that `y_label` names; NaN is a
+    `lower` and `upper` (m,) bound its interval, named `interval_label` in the legend, and `inner` a
+    narrower one within it, which is drawn darker; `actual` (m,) is what really happened.  All
+    values are in the unit that `y_label` names; NaN is a
     gap.  Raises ValueError on lengths that do not fit, infinite values and crossed bounds.
     """
     past_x, future_places = _axes_of(history_x, future_x)
     past = numbers(history, "history", length=past_x.values.size)
-    future = _future(future_places.values, forecasts, lower, upper, actual)
+    future = _future(future_places.values, forecasts, lower, upper, actual, inner)
     low, high = extent([past, *_drawn(future)])
     x = x_axis(past_x, float(future.x[-1]))
     frame = Frame(
@@ -76,7 +78,7 @@ def _axes_of(history_x: ArrayLike, future_x: ArrayLike) -> tuple[Positions, Posi
 
 def _future(
     x: Floats, forecasts: Mapping[str, ArrayLike], lower: ArrayLike | None, upper: ArrayLike | None,
-    actual: ArrayLike | None,
+    actual: ArrayLike | None, inner: tuple[ArrayLike, ArrayLike] | None,
 ) -> _Future:  # fmt: skip
     m = x.size
     if (lower is None) != (upper is None):
@@ -85,8 +87,11 @@ def _future(
     high = None if upper is None else numbers(upper, "upper", length=m)
     if low is not None and high is not None and (low > high).any():
         raise ValueError(f"lower is above upper at index {int(np.flatnonzero(low > high)[0])}")
+    core = None if inner is None else (numbers(inner[0], "inner", length=m), numbers(inner[1], "inner", length=m))
+    if core is not None and (low is None or (core[0] > core[1]).any()):
+        raise ValueError("inner must be a lower and an upper bound, within lower and upper")
     truth = None if actual is None else numbers(actual, "actual", length=m)
-    return _Future(x, named(forecasts, "forecasts", length=m), low, high, truth)
+    return _Future(x, named(forecasts, "forecasts", length=m), low, high, truth, core)
 
 
 def _drawn(future: _Future) -> list[Floats]:
@@ -133,6 +138,8 @@ def _draw_parts(frame: Frame, past_x: Floats, past: Floats, future: _Future) -> 
     columns = frame.columns(len(future.forecasts) + 2)
     if future.lower is not None and future.upper is not None:
         frame.band(future.x, future.lower, future.upper, BLUE, _BAND)
+    if future.inner is not None:
+        frame.band(future.x, *future.inner, BLUE, _BAND)
     frame.line(past_x, past, _HISTORY, columns=columns)
     if future.actual is not None:
         # What was observed is one line: it goes on from the last value of the history.

@@ -14,10 +14,11 @@ from elman.model.kinds.crf import spans
 from elman.model.kinds.joined import JoinedIn
 from elman.model.kinds.label import LabelOut
 from elman.model.kinds.labels import LabelsOut
-from elman.model.kinds.number import LEVELS, NumberOut
+from elman.model.kinds.number import NumberOut
 from elman.training.chance import groups_of
 from elman.training.entities import add_entities
-from elman.training.measures import Scores, class_scores, headline, number_scores, set_scores
+from elman.training.measures import Scores, class_scores, headline, set_scores
+from elman.training.numbers import point_scores
 from elman.training.written import text_baselines
 
 __all__ = ["baseline_scores"]
@@ -129,14 +130,14 @@ def _beside(config: ModelConfig, out: NumberOut, train: ExampleSet, test: Exampl
     """The training median, and ridge regression of each step on what is read at that step."""
     (inputs, goals), (given, target) = _steps(train), _steps(test)
     guess = np.nanmedian(goals, axis=0)
-    found = {"training median": _point_scores(np.broadcast_to(guess, target.shape), target, out)}
+    found = {"training median": point_scores(np.broadcast_to(guess, target.shape), target, out)}
     if config.input.kind == "series":
         whole = ~np.isnan(goals).any(axis=(1, 2))
         stride = 1 + int(whole.sum()) // _MOST
         past, future = inputs[whole][::stride], goals[whole][::stride]
         fit = baselines.Ridge(past.astype(np.float64), future.reshape(len(future), -1), anchored=False)
         made = fit.predict(given.astype(np.float64)).reshape(target.shape)
-        found["ridge on the same step"] = _point_scores(made, target, out)
+        found["ridge on the same step"] = point_scores(made, target, out)
     return found
 
 
@@ -145,13 +146,7 @@ def _constant(out: NumberOut, train: ExampleSet, test: ExampleSet) -> dict[str, 
         return {}
     target = test.targets.numpy()
     guess = np.median(train.targets.numpy(), axis=0)
-    return {"training median": _point_scores(np.broadcast_to(guess, target.shape), target, out)}
-
-
-def _point_scores(found: np.ndarray, target: np.ndarray, out: NumberOut) -> Scores:
-    made = number_scores(np.repeat(found[..., None], len(LEVELS), axis=-1), target, out)
-    del made.values["coverage"]
-    return made
+    return {"training median": point_scores(np.broadcast_to(guess, target.shape), target, out)}
 
 
 Side = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -163,8 +158,7 @@ def _forecasts(config: ModelConfig, out: NumberOut, train: WindowSet, test: Wind
     if not out.anchors:
         return _unanchored(out, train, test)
     sides = [_side(config, out, data) for data in (train, test)]
-    season = baselines.season_of(train.longest(out.anchors[0]), sides[1][0].shape[1])
-    return _naive(out, sides[0], sides[1], season)
+    return _naive(out, sides[0], sides[1], test.season, test.errors())
 
 
 def _side(config: ModelConfig, out: NumberOut, data: WindowSet) -> Side:
@@ -208,7 +202,7 @@ def _histories(out: NumberOut, data: ExampleSet, lookback: int) -> Side:
     return np.concatenate(histories), np.concatenate(following), none
 
 
-def _naive(out: NumberOut, train: Side, test: Side, season: int) -> dict[str, Scores]:
+def _naive(out: NumberOut, train: Side, test: Side, season: int, errors: np.ndarray | None = None) -> dict[str, Scores]:
     """Naive forecasts and ridge regression, every column on its own."""
     (past, future, before), (history, target, ahead) = train, test
     horizon, columns = out.horizon, range(target.shape[2])
@@ -220,12 +214,12 @@ def _naive(out: NumberOut, train: Side, test: Side, season: int) -> dict[str, Sc
         "last value": [baselines.last_value(history[..., c], horizon) for c in columns],
         "ridge on the same window": [ridges[c].predict(history[..., c], ahead) for c in columns],
     }
-    if season > 1:
-        for label, with_drift in (("seasonal-naive", False), ("seasonal-naive with drift", True)):
+    if 1 < season <= history.shape[1]:
+        for label, with_drift in (("seasonal-naive", False), ("with drift", True)):
             named[f"{label} ({season} steps)"] = [
                 baselines.seasonal_naive(history[..., c], horizon, season, with_drift=with_drift) for c in columns
             ]
-    return {name: _point_scores(np.stack(parts, axis=-1), target, out) for name, parts in named.items()}
+    return {name: point_scores(np.stack(parts, axis=-1), target, out, errors) for name, parts in named.items()}
 
 
 _WIDEST = 1_024
@@ -252,7 +246,9 @@ def _unanchored(out: NumberOut, train: WindowSet, test: WindowSet) -> dict[str, 
         "ridge on the same window": baselines.Ridge(past, future, anchored=False).predict(history),
     }
     shape = (len(target), out.horizon, len(out.columns))
-    return {name: _point_scores(one.reshape(shape), target.reshape(shape), out) for name, one in found.items()}
+    return {
+        name: point_scores(one.reshape(shape), target.reshape(shape), out, test.errors()) for name, one in found.items()
+    }
 
 
 def _bigrams(train: Batches, test: Batches) -> dict[str, Scores]:

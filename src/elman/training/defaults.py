@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 from elman.core.errors import InputError
-from elman.data.batch import ExampleSet
+from elman.data.batch import ExampleSet, WindowSet
 from elman.data.prepare import Prepared
 from elman.data.truncate import in_batches
 from elman.model.config import NetConfig
@@ -19,7 +20,7 @@ from elman.model.kinds.text import TextIn
 from elman.training.settings import Job, LoopSettings, seconds_in
 from elman.training.through_time import choose_truncate, parse_truncate
 
-__all__ = ["choose_loop", "choose_net"]
+__all__ = ["choose_likelihood", "choose_loop", "choose_net"]
 
 
 _AS_GIVEN = (
@@ -55,7 +56,7 @@ def choose_net(job: Job, data: Prepared) -> NetConfig:
         wanted |= {"readout": "every", "bidirectional": data.source[0].kind != "label", "dropout": 0.3, "tied": True}
         wanted |= {"hidden": 256, "embedding": 256, "label_smoothing": 0.1}
     elif kind == "future":
-        wanted |= {"window": data.lookback, "highway": True, "dropout": 0.3}
+        wanted |= _forecast(job, data)
     elif kind in ("tags", "series"):
         # A state can be carried on forwards only.
         wanted |= {"readout": "every", "bidirectional": parse_truncate(job) in (None, "whole"), "dropout": 0.3}
@@ -76,16 +77,97 @@ def choose_net(job: Job, data: Prepared) -> NetConfig:
         wanted |= {"bidirectional": False, "layers": 2}
         if kind in (*ONE_ANSWER, "tags", "series"):
             wanted |= {"window": min(16, _longest(data))}
-    names = ("hidden", "layers", "bidirectional", "embedding", "readout", "dropout", *_DECODER, *_DROPS)
+    names = ("design", "hidden", "layers", "bidirectional", "embedding", "readout", "dropout", *_DECODER, *_DROPS)
     given = {name: value for name in names if (value := getattr(job, name)) is not None}
     return NetConfig.model_validate({**wanted, **given, "cell": cell})
+
+
+def choose_likelihood(job: Job, data: Prepared) -> NumberOut:
+    """What is learnt of the numbers of a job.
+
+    Raises:
+        InputError: counts are asked for where there are none, or quantiles where paths are to be drawn.
+    """
+    out = data.output
+    if not isinstance(out, NumberOut):
+        raise TypeError("only numbers have a likelihood")
+    stepwise = job.design == "steps"
+    if stepwise and job.likelihood == "quantiles":
+        raise InputError(
+            "--likelihood quantiles: a forecast step by step draws paths, and between and beyond quantiles nothing is "
+            "said; write gaussian, student or negbin"
+        )
+    name = job.likelihood or ("student" if stepwise else "quantiles")
+    if name == "negbin":
+        _check_counts(out, data)
+    return out.model_copy(update={"likelihood": name})
+
+
+def _check_counts(out: NumberOut, data: Prepared) -> None:
+    """Raise InputError where targets are no counts."""
+    given = data.train.targets if isinstance(data.train, (WindowSet, ExampleSet)) else None
+    every = given if isinstance(given, torch.Tensor) else torch.cat(list(given)) if given is not None else None
+    if every is None:
+        return
+    values = out.decode(every.reshape(-1, len(out.columns)).double().numpy())
+    # What was scaled to float32 and back is a whole number but for its last digits.
+    off = np.abs(values - values.round()) > 1e-3 + 1e-5 * np.abs(values)
+    wrong = np.argwhere((off | (values < -1e-3)) & ~np.isnan(values))
+    if len(wrong):
+        row, column = wrong[0]
+        raise InputError(
+            f"--likelihood negbin: counts are whole numbers from 0 on, and '{out.columns[column]}' has "
+            f"{values[row, column]:.6g}; write gaussian or student, or leave it out"
+        )
+
+
+def _forecast(job: Job, data: Prepared) -> dict[str, object]:
+    """The network of a forecast, by its design."""
+    design = job.design or _design(job, data)
+    if design == "direct":
+        return {"design": design, "window": data.lookback, "highway": True, "dropout": 0.3}
+    _check_design(design, job, data)
+    return {"design": design, "hidden": 128, "dropout": 0.3} if design == "segments" else {"design": design}
+
+
+def _rows(data: Prepared) -> int:
+    """Windows a batch of segments: columns are rows too, and few steps of few rows leave a processor idle."""
+    return int(np.clip(512 // len(data.target.columns), 64, 512))
+
+
+def _design(job: Job, data: Prepared) -> str:
+    return "direct"
+
+
+def _check_design(design: str, job: Job, data: Prepared) -> None:
+    """Raise InputError where a design cannot forecast what is asked."""
+    out, kind = data.output, data.input
+    if job.cell == "feedforward":
+        raise InputError(f"--design {design}: goes on from a state, and a feed-forward net has none; write direct")
+    if job.bidirectional:
+        raise InputError(f"--design {design}: goes on from the last state, forwards; leave --bidirectional out")
+    if not isinstance(out, NumberOut) or not out.anchors:
+        raise InputError(
+            f"--design {design}: goes on from what is forecast, so that must be read too (--from); or write direct"
+        )
+    places = set(range(kind.width)) - set(out.anchors) - set(kind.marks if not isinstance(kind, TextIn) else ())
+    if isinstance(kind, JoinedIn):
+        places -= {*kind.ahead, *kind.constant}
+    if design == "steps" and places:
+        names = kind.columns if len(kind.columns) == kind.width else []
+        told = ", ".join(names[place] for place in sorted(places)) if names else "what is read beside the targets"
+        raise InputError(
+            f"--design steps: every step ahead reads the one before, and nothing says what {told} will be; name it "
+            "--known or --static, forecast it too, or leave it out"
+        )
 
 
 def choose_loop(job: Job, data: Prepared) -> LoopSettings:
     """The loop's settings for a job: what the job names, else about as many steps as such data needs."""
     kind = data.target.kind
     count = len(data.train)
-    batch = job.batch or (64 if kind == "future" else 32)
+    segments = kind == "future" and (job.design or _design(job, data)) == "segments"
+    batch = job.batch or (_rows(data) if segments else 64 if kind == "future" else 32)
     truncate = choose_truncate(job, data, batch)
     steps = -(-in_batches(data.train, job.batch_tokens, truncate).count(batch) // job.accumulate)
     text = any(part.kind == "text" for part in data.source)
@@ -103,7 +185,9 @@ def choose_loop(job: Job, data: Prepared) -> LoopSettings:
     if 2 * epochs * steps < _STEPS:
         # An epoch of so little data is a handful of steps; early stopping ends what needs fewer.
         epochs = min(_STEPS // steps, 20 * epochs)
-    rate = {"next": 3e-3, "future": 5e-4, "tags": 2e-3 if text else 3e-3}.get(kind, 1e-3 if text else 3e-3)
+    rate = {"next": 3e-3, "future": 3e-3 if segments else 5e-4, "tags": 2e-3 if text else 3e-3}.get(
+        kind, 1e-3 if text else 3e-3
+    )
     return LoopSettings(
         epochs=job.epochs or epochs,
         budget=seconds_in(job.budget, "--budget") if job.budget is not None else 0.0,
@@ -142,6 +226,10 @@ def _refuse_idle(job: Job, data: Prepared) -> None:
         ("readout", job.readout, target == "text", "a decoder looks at every step of what is read"),
         ("bidirectional", job.bidirectional, target == "next", "read backwards, a model sees what it is to predict"),
         ("lookback", job.lookback, target != "future", "only forecasts (--to future:H) read a stretch of history"),
+        ("season", job.season, target not in ("future", "next"), "only what follows is held against a season"),
+        ("design", job.design, target != "future", "only forecasts (--to future:H) have one"),
+        ("conformal", job.conformal, not isinstance(data.output, NumberOut), f"--to {target} has no intervals"),
+        ("likelihood", job.likelihood, not isinstance(data.output, NumberOut), f"--to {target} has no numbers"),
         ("crf", job.crf, target != "tags", "only tags (--to tags) have neighbours"),
         ("attention", job.attention, target != "text", not_written),
         ("input-feeding", job.input_feeding, target != "text", not_written),

@@ -16,13 +16,14 @@ from elman.model.config import ModelConfig
 from elman.model.embed import Embed
 from elman.model.file import serialise
 from elman.model.kinds.joined import JoinedIn
+from elman.model.kinds.number import NumberOut
 from elman.model.kinds.series import SeriesIn
 from elman.model.kinds.text import TextIn
 from elman.model.network import Cells, SequenceModel
 from elman.model.shapes import shape_of
 from elman.training.board import check_board
 from elman.training.checkpoint import Every
-from elman.training.defaults import choose_loop, choose_net
+from elman.training.defaults import choose_likelihood, choose_loop, choose_net
 from elman.training.finder import RateTest, find_rate
 from elman.training.measures import check_choice, check_metric
 from elman.training.randomness import seed_all
@@ -129,7 +130,7 @@ def _config(job: Job, data: Prepared) -> ModelConfig:
         roles=roles,
         metric=job.metric or "",
         input=data.input,
-        output=data.output,
+        output=choose_likelihood(job, data) if isinstance(data.output, NumberOut) else data.output,
         net=choose_net(job, data),
     )
 
@@ -201,6 +202,8 @@ def input_size(model: SequenceModel) -> int | None:
     kind, net = model.config.input, model.config.net
     if net.layers > 1:
         return None
+    if model.segments is not None:
+        return net.hidden
     if isinstance(kind, JoinedIn):
         return next(stage.width for stage in model.trunk.modules() if isinstance(stage, Embed))
     return net.embedding if isinstance(kind, TextIn) else kind.width

@@ -10,7 +10,6 @@ from elman.core.errors import InputError, nearest
 from elman.model.kinds.crf import spans
 from elman.model.kinds.label import LabelOut
 from elman.model.kinds.labels import LabelsOut
-from elman.model.kinds.number import LEVELS, NumberOut
 from elman.model.kinds.text import TokenOut
 from elman.model.kinds.written import TextOut
 
@@ -24,7 +23,6 @@ __all__ = [
     "digits",
     "headline",
     "metrics_of",
-    "number_scores",
     "set_scores",
 ]
 
@@ -37,13 +35,16 @@ METRICS = {
     "top3": True,
     "mae": False,
     "rmse": False,
+    "mase": False,
+    "smape": False,
+    "pinball": False,
     "nats": False,
     "bleu": True,
     "chrf": True,
 }
 """The metrics that may be shown first, and whether more is better."""
 
-OF_HUNDRED = ("bleu", "chrf")
+OF_HUNDRED = ("bleu", "chrf", "smape")
 """Metrics that are told from 0 to 100, as everybody does."""
 
 
@@ -55,8 +56,6 @@ def digits(metric: str, value: float) -> str:
 _MOST = 5_000_000
 """Decisions (examples times classes) up to which each is kept, for the F1 of a part of them."""
 
-_LOW, _MIDDLE, _HIGH = LEVELS.index(0.1), LEVELS.index(0.5), LEVELS.index(0.9)
-
 
 @dataclass
 class Scores:
@@ -67,8 +66,9 @@ class Scores:
             for tags that name spans, ``entity_f1``, ``precision`` and ``recall`` of these; behind them, for what
             follows, ``top3`` (share whose truth is among the three likeliest); ``macro_f1``, ``micro_f1``, ``exact``
             (share of examples whose classes are all right) and ``nats`` (a class) for several labels;
-            ``mae`` and ``rmse`` (in units of the target's standard deviation), ``mae_units`` (in the data's units, of
-            a single column; of several ``mae_COLUMN``) and ``coverage`` (share inside the 80 % interval) for numbers;
+            ``mae``, ``rmse`` and ``pinball`` (in units of the target's standard deviation), ``mae_units`` (in the
+            data's units, of a single column; of several ``mae_COLUMN``) and ``coverage`` (share inside the 80 %
+            interval) for numbers, and for forecasts ``mase`` and ``smape`` too, see :mod:`elman.training.numbers`;
             ``nats`` a token, ``perplexity`` and (of characters and pieces) ``bits_per_byte`` for text; for a text that
             is written of something before them ``bleu`` and ``chrf`` (0 to 100) and ``exact`` (share written as it
             stands in the data).
@@ -82,6 +82,7 @@ class Scores:
         said: ``[N]`` numbers of the classes that were said, for labels and tags.
         groups: ``[N]``, numbers of what hangs together (the steps of a sequence, overlapping windows), rising; None
             where each stands for itself.
+        reached: of numbers, the share of what came that lay at or below each of the quantiles that are told.
         how: how texts were written and compared, in words; of other scores empty.
     """
 
@@ -92,6 +93,7 @@ class Scores:
     each: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
     groups: np.ndarray | None = field(default=None, repr=False)
     said: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64), repr=False)
+    reached: np.ndarray = field(default_factory=lambda: np.zeros(0), repr=False)
     how: str = ""
 
 
@@ -111,7 +113,9 @@ def metrics_of(out: object, target: str, source: str = "") -> tuple[str, ...]:
     if isinstance(out, TextOut):
         # What is written of a label may be many texts, and is not held against one.
         return ("nats",) if source == "label" else ("bleu", "chrf", "exact", "nats")
-    return ("nats",) if isinstance(out, TokenOut) else ("mae", "rmse")
+    if isinstance(out, TokenOut):
+        return ("nats",)
+    return ("mae", "rmse", "mase", "smape", "pinball") if target == "future" else ("mae", "rmse", "pinball")
 
 
 def headline(scores: Scores, metric: str) -> Scores:
@@ -196,41 +200,3 @@ def set_scores(chances: np.ndarray, said: np.ndarray, truth: np.ndarray) -> Scor
         "nats": -np.log(np.maximum(chance, 1e-12)).mean(1),
     }
     return Scores(values, len(truth), each=each)
-
-
-def number_scores(found: np.ndarray, target: np.ndarray, out: NumberOut) -> Scores:
-    """Scores of quantiles ``[N, H, C, Q]`` against ``[N, H, C]``, in units of scale; NaN is no target."""
-    apart = target - found[..., _MIDDLE]
-    known = ~np.isnan(target)
-    inside = (target >= found[..., _LOW]) & (target <= found[..., _HIGH])
-    # Columns of different units have no mean in any unit.
-    alone = len(out.columns) == 1
-    each = np.abs(apart)
-    by_step = _mean(each * (np.asarray(out.scale) if alone else 1.0), (0, 2))
-    values = {"mae": float(_mean(each)), "rmse": float(np.sqrt(_mean(apart**2)))}
-    if alone:
-        values["mae_units"] = float(_mean(each)) * out.scale[0]
-    else:
-        columns = _mean(each, (0, 1)) * np.asarray(out.scale)
-        values |= {f"mae_{name}": float(value) for name, value in zip(out.columns, columns, strict=True)}
-    values["coverage"] = float(inside[known].mean()) if known.any() else float("nan")
-    flat = apart.reshape(len(target), -1)
-    return Scores(
-        values, len(target), by_step=by_step, each={"mae": _mean_of_rows(np.abs(flat)), "rmse": _mean_of_rows(flat**2)}
-    )
-
-
-def _mean_of_rows(values: np.ndarray) -> np.ndarray:
-    """The mean of what is known of each row; NaN where nothing is."""
-    known = (~np.isnan(values)).sum(1)
-    found: np.ndarray = np.where(known > 0, np.nansum(values, axis=1) / np.maximum(1, known), np.nan)
-    return found
-
-
-def _mean(values: np.ndarray, axis: tuple[int, ...] | None = None) -> np.ndarray:
-    """The mean of what is known; 0 where nothing is."""
-    gap = np.isnan(values)
-    if not gap.any():
-        return np.asarray(values.mean(axis=axis))
-    total = np.where(gap, 0.0, values).sum(axis=axis)
-    return np.asarray(total / np.maximum(1, (~gap).sum(axis=axis)))

@@ -50,7 +50,7 @@ def learn(job: Job, examples: Examples) -> Learnt:
         made = Made.of(job, None, examples)
         state = begin(made.model, made.loop)
         go_on(state, made.data.train, made.data.valid, made.loop)
-        made.notes += calibrate(made.model, made.data.valid, _BATCH, made.loop.device)
+        made.notes += calibrate(made.model, made.data.valid, _BATCH, made.loop.device, conformal=made.job.conformal)
     said = [*state.history.notes, *state.history.ending]
     notes = [*made.notes, *(note for note in said if note not in made.notes)]
     return Learnt(made.model.cpu().eval(), state.history, notes)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from elman.data.batch import Batches, ExampleSet
+from elman.data.batch import Batches, ExampleSet, WindowSet
 from elman.data.pairs import PairSet
 from elman.model.answers import chances, next_quantiles, quantiles, tagged
 from elman.model.grammar import parse_target
@@ -23,7 +23,8 @@ from elman.model.write import Search
 from elman.training.boldness import best_boldness, by_spans
 from elman.training.chance import groups_of
 from elman.training.entities import add_entities
-from elman.training.measures import Scores, class_scores, headline, number_scores, set_scores
+from elman.training.measures import Scores, class_scores, headline, set_scores
+from elman.training.numbers import number_scores
 from elman.training.written import text_scores
 
 __all__ = ["Scores", "calibrate", "score"]
@@ -63,7 +64,8 @@ def _score(model: SequenceModel, data: Batches, batch: int, device: str) -> Scor
         return set_scores(found, out.decide(found), truth)
     if isinstance(out, NumberOut):
         pairs = list(_numbers(model, data, batch, device))
-        return number_scores(np.concatenate([f for f, _ in pairs]), np.concatenate([t for _, t in pairs]), out)
+        naive = data.errors() if isinstance(data, WindowSet) else None
+        return number_scores(np.concatenate([f for f, _ in pairs]), np.concatenate([t for _, t in pairs]), out, naive)
     each, tokens = _token_losses(model, data, batch, torch.device(device))
     nats = float(each.mean()) if len(each) else 0.0
     values = {"nats": nats, "perplexity": math.exp(min(nats, 700.0))}
@@ -129,8 +131,13 @@ def _scored(batch: Batch) -> torch.Tensor:
 
 
 @torch.inference_mode()
-def calibrate(model: SequenceModel, valid: Batches, batch: int, device: str) -> list[str]:
+def calibrate(
+    model: SequenceModel, valid: Batches, batch: int, device: str, *, conformal: bool | None = None
+) -> list[str]:
     """Widen (or narrow) the intervals so that 80 % of the validation part lies inside.
+
+    ``conformal``: whether that is done; None leaves forecasts as they are, whose next months need not be as restless as
+    those of the validation part.
 
     Of several labels, choose from which probability on each is said to hold; of tags that name spans, where their F1 is
     the score that counts, how readily they are said. What is to be told of it comes back.
@@ -151,11 +158,19 @@ def calibrate(model: SequenceModel, valid: Batches, batch: int, device: str) -> 
         )
     if not isinstance(out, NumberOut):
         return []
+    if conformal is False or (conformal is None and model.config.lookback):
+        return []
     model.eval()
     model.config = model.config.model_copy(update={"output": out.model_copy(update={"margin": []})})
     pairs = list(_numbers(model, valid, batch, device))
     found, target = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
     outside = np.maximum(found[..., _LOW] - target, target - found[..., _HIGH])
+    if model.config.lookback:
+        # What is wide where the times are restless is to be missed by as much more there.
+        units = [model.unit(part.to(torch.device(device)).ragged).cpu() for part in valid.in_order(batch)]
+        outside = (
+            outside / torch.cat([one.expand(len(p[1]), 1, -1) for one, p in zip(units, pairs, strict=True)]).numpy()
+        )
     level = min(1.0, 0.8 * (1 + 1 / len(target)))
     gap = np.isnan(outside)
     wide = np.where(gap.all(0), 0.0, outside)

@@ -41,7 +41,13 @@ class Job(Schema):
         scheduled_sampling: share of what a decoder reads in training that it wrote itself, reached half-way.
         vocabulary: tokens of a text at the most. characters: read words with their spelling (None: for tags).
         crf: tags that know their neighbours (None: where they are spans, B-X I-X O).
-        lookback: steps of history of a forecast.
+        lookback: steps of history of a forecast. season: steps after which a series comes round, of what a forecast is
+            held against (None: found in the training part); 1 for none.
+        design: of a forecast: ``direct``, ``segments`` or ``steps``, see NetConfig (None: by what is read and asked).
+        likelihood: what is learnt of numbers: ``quantiles``, ``gaussian``, ``student``, or ``negbin`` of counts (None:
+            quantiles, and ``student`` step by step).
+        conformal: whether intervals are widened or narrowed until they hold 80 % of the validation part (None: of all
+            numbers but forecasts).
         epochs: passes over the data at the most. batch: rows a step. batch_tokens: in place of it, steps of sequences
             a batch, pads included. accumulate: batches an optimiser step.
         truncate: ``K1`` or ``K1,K2`` steps for truncated backpropagation through time: weights change every K1 steps,
@@ -105,6 +111,10 @@ class Job(Schema):
     characters: bool | None = None
     crf: bool | None = None
     lookback: int | None = Field(None, ge=1, le=10**9)
+    season: int | None = Field(None, ge=1, le=10**9)
+    design: Literal["direct", "segments", "steps"] | None = None
+    likelihood: Literal["quantiles", "gaussian", "student", "negbin"] | None = None
+    conformal: bool | None = None
     epochs: int | None = Field(None, ge=1, le=10**6)
     budget: str | None = None
     batch: int | None = Field(None, ge=1, le=10**9)

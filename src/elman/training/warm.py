@@ -6,11 +6,12 @@ import numpy as np
 import torch
 
 from elman.data.batch import Batches, WindowSet
+from elman.model.forecast import relative
 from elman.model.kinds.joined import JoinedIn
-from elman.model.kinds.number import LEVELS, NumberOut
+from elman.model.kinds.number import LEVELS, NumberHead, NumberOut
 from elman.model.kinds.series import SeriesIn
 from elman.model.kinds.text import TextIn
-from elman.model.network import SequenceModel, relative
+from elman.model.network import SequenceModel
 
 __all__ = ["warm_start"]
 
@@ -26,22 +27,26 @@ def warm_start(model: SequenceModel, train: Batches, valid: Batches) -> None:
     """Set a model's highway to ridge regression on the training windows; do nothing for a model without one.
 
     The penalty is the one whose mean absolute error on the validation windows is least. Every quantile gets the
-    same slopes; its offset is that quantile of the residuals. Gradient descent would get there too, but in many
-    more steps, for neighbouring steps of a series are almost the same number.
+    same slopes; its offset is that quantile of the residuals. Of a distribution the middle gets them. Gradient descent
+    would get there too, but in many more steps, for neighbouring steps of a series are almost the same number.
     """
     out = model.config.output
-    if model.highway is None or not isinstance(out, NumberOut):
+    if model.highway is None or not isinstance(out, NumberOut) or not isinstance(model.head, NumberHead):
         return
     if not isinstance(train, WindowSet) or not isinstance(valid, WindowSet):
         return
     kind = model.config.input
-    past, future = _windows(train, out.anchors, kind)
-    judged = _windows(valid, out.anchors, kind)
+    past, future = _windows(train, out, kind)
+    judged = _windows(valid, out, kind)
     slopes = min((_ridge(past, future, penalty) for penalty in _PENALTIES), key=lambda w: _error(w, *judged))
-    offsets = np.quantile(future - past @ slopes, LEVELS, axis=0)
-    weight = np.repeat(slopes.T, len(LEVELS), axis=0)
-    model.highway.weight.copy_(torch.from_numpy(weight).float())
-    model.highway.bias.copy_(torch.from_numpy(offsets.T.reshape(-1)).float())
+    weight = model.highway.weight.view(out.horizon, -1, train.lookback)
+    bias = model.highway.bias.view(out.horizon, -1)
+    if out.likelihood == "quantiles":
+        weight.copy_(torch.from_numpy(slopes.T).float()[:, None].expand_as(weight))
+        bias.copy_(torch.from_numpy(np.quantile(future - past @ slopes, LEVELS, axis=0).T).float())
+    else:
+        weight[:, 0].copy_(torch.from_numpy(slopes.T).float())
+        bias[:, 0].copy_(torch.from_numpy((future - past @ slopes).mean(0)).float())
 
 
 def _ridge(past: np.ndarray, future: np.ndarray, penalty: float) -> np.ndarray:
@@ -55,16 +60,17 @@ def _error(slopes: np.ndarray, past: np.ndarray, future: np.ndarray) -> float:
 
 
 def _windows(
-    train: WindowSet, anchors: list[int], kind: SeriesIn | TextIn | JoinedIn | None = None
+    train: WindowSet, out: NumberOut, kind: SeriesIn | TextIn | JoinedIn | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Histories ``[N*C, L]`` and futures ``[N*C, H]`` as the model sees them; columns stand one below the other.
 
     Windows that a value of the future is missing from are left out.
     """
+    anchors = out.anchors
     stride = max(1, len(train) * len(anchors) // _MOST)
     pasts, futures = [], []
     for part in train.in_order(4096):
-        given, last, spread = relative(part.ragged.values[: train.lookback], kind)
+        given, last, spread = relative(part.ragged.values[: train.lookback], kind, out.floor)
         future = (part.target - last[:, None, anchors]) / spread[:, None, anchors]
         pasts.append(given[..., anchors].permute(1, 2, 0))
         futures.append(future.transpose(1, 2))

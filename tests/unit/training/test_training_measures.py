@@ -19,9 +19,9 @@ from elman.training.measures import (
     class_scores,
     headline,
     metrics_of,
-    number_scores,
     set_scores,
 )
+from elman.training.numbers import number_scores
 
 LABEL, LABELS = LabelOut(column="y", classes=["a", "b"]), LabelsOut(columns=["y"], classes=["a", "b"])
 NUMBER = NumberOut(columns=["y"], mean=[0.0], scale=[2.0])
@@ -109,7 +109,8 @@ def test_the_metric_that_is_wanted_comes_first() -> None:
         (LABEL, "next", ("accuracy", "macro_f1", *(["top3"] if len(LABEL.classes) > 3 else []), "nats")),
         (LabelOut(column="y", classes=list("abcd")), "next", ("accuracy", "macro_f1", "top3", "nats")),
         (LABELS, "labels", ("macro_f1", "micro_f1", "exact", "nats")),
-        (NUMBER, "future", ("mae", "rmse")),
+        (NUMBER, "number", ("mae", "rmse", "pinball")),
+        (NUMBER, "future", ("mae", "rmse", "mase", "smape", "pinball")),
         (TokenOut(size=3), "next", ("nats",)),
     ],
 )

@@ -123,12 +123,13 @@ def test_baselines_of_a_forecast_are_in_the_same_units() -> None:
     out = NumberOut(columns=["x"], mean=[0.0], scale=[2.0], horizon=2, anchors=[0])
     wave = torch.tensor([0.0, 1.0, 2.0, 1.0]).repeat(12)[:, None]
     data = WindowSet([wave], [wave], [(0, 48)], 8, 2)
+    data.season = 4
     found = baseline_scores(_model("future:2", out, lookback=8).config, data, data)
     names = [
         "last value",
         "ridge on the same window",
         "seasonal-naive (4 steps)",
-        "seasonal-naive with drift (4 steps)",
+        "with drift (4 steps)",
     ]
     assert sorted(found) == names
     assert found["seasonal-naive (4 steps)"].values["mae"] == 0.0
@@ -144,7 +145,7 @@ def test_baselines_of_the_next_value_are_those_of_a_forecast() -> None:
     test = ExampleSet([wave[:-1]], [wave[1:].unsqueeze(1)], [torch.arange(1, 200) >= 140])
     found = baseline_scores(_model("next", out).config, pieces(whole), test)
     season = "seasonal-naive (5 steps)"
-    assert sorted(found) == ["last value", "ridge on the same window", season, "seasonal-naive with drift (5 steps)"]
+    assert sorted(found) == ["last value", "ridge on the same window", season, "with drift (5 steps)"]
     assert found[season].values["mae"] == 0.0
     assert found["ridge on the same window"].values["mae"] < 0.1
     by_hand = [abs(float(wave[t] - wave[t - 1])) for t in range(140, 200)]
@@ -214,13 +215,22 @@ def test_intervals_are_made_to_hold_four_fifths(kind: str) -> None:
     model, data = _spread(kind, 400)
     before = score(model, data, 64, "cpu").values["coverage"]
     assert not 0.78 <= before <= 0.82
-    calibrate(model, data, 64, "cpu")
+    calibrate(model, data, 64, "cpu", conformal=True)
     after = score(model, data, 64, "cpu").values
     assert 0.78 <= after["coverage"] <= 0.82
     # Once more changes nothing: it does not start from the widened ones.
     margin = model.config.output.model_dump()["margin"]
-    calibrate(model, data, 64, "cpu")
+    calibrate(model, data, 64, "cpu", conformal=True)
     assert model.config.output.model_dump()["margin"] == margin
+
+
+def test_intervals_of_forecasts_are_fitted_on_request_alone() -> None:
+    model, data = _spread("future", 400)
+    calibrate(model, data, 64, "cpu")
+    assert model.config.output.model_dump()["margin"] == []
+    model, data = _spread("number", 400)
+    calibrate(model, data, 64, "cpu", conformal=False)
+    assert model.config.output.model_dump()["margin"] == []
 
 
 def test_the_margin_is_the_conformal_quantile() -> None:

@@ -31,6 +31,12 @@ def _started(series: torch.Tensor, cut: int) -> tuple[SequenceModel, WindowSet, 
     return model, train, valid
 
 
+def _out(model: SequenceModel) -> NumberOut:
+    out = model.config.output
+    assert isinstance(out, NumberOut)
+    return out
+
+
 def _wave(noise: float, count: int = 400) -> torch.Tensor:
     source = torch.Generator().manual_seed(0)
     return (torch.sin(torch.arange(count) / 3) + noise * torch.randn(count, generator=source))[:, None]
@@ -40,8 +46,8 @@ def _wave(noise: float, count: int = 400) -> torch.Tensor:
 def test_the_penalty_is_the_best_on_the_validation_part(series: torch.Tensor, cut: int) -> None:
     model, train, valid = _started(series, cut)
     assert model.highway is not None
-    past, future = _windows(train, [0])
-    judged = _windows(valid, [0])
+    past, future = _windows(train, _out(model))
+    judged = _windows(valid, _out(model))
     tried = {penalty: _ridge(past, future, penalty) for penalty in _PENALTIES}
     best = min(_PENALTIES, key=lambda penalty: _error(tried[penalty], *judged))
     assert best == (1.0 if cut == 300 else 100.0)
@@ -53,7 +59,7 @@ def test_the_penalty_is_the_best_on_the_validation_part(series: torch.Tensor, cu
 def test_every_quantile_starts_at_that_quantile_of_the_residuals() -> None:
     model, train, _ = _started(_wave(0.3), 300)
     assert model.highway is not None
-    past, future = _windows(train, [0])
+    past, future = _windows(train, _out(model))
     slopes = model.highway.weight.detach().unflatten(0, (HORIZON, len(LEVELS)))[:, 0].double().numpy()
     expected = np.quantile(future - past @ slopes.T, LEVELS, axis=0).T
     found = model.highway.bias.detach().unflatten(0, (HORIZON, len(LEVELS))).numpy()

@@ -92,6 +92,18 @@ class JoinedIn(Schema):
         first, last = len(self.parts), len(self.parts) + len(self.known)
         return [place for a, b in self.spans[first:last] for place in range(a, b)]
 
+    @property
+    def constant(self) -> list[int]:
+        """The places of what is constant."""
+        first = len(self.parts) + len(self.known)
+        return [place for a, b in self.spans[first:] for place in range(a, b)]
+
+    @property
+    def marks(self) -> list[int]:
+        """The places that say where a value is missing."""
+        spans = zip(self.every, self.spans, strict=True)
+        return [a + place for part, (a, _) in spans if isinstance(part, SeriesIn) for place in part.marks]
+
     def place_of(self, column: str) -> int | None:
         """Where a column of numbers of ``--from`` stands in a step; None for any other."""
         for part, (a, _) in zip(self.parts, self.spans, strict=False):

@@ -59,6 +59,11 @@ class SeriesIn(Schema):
         """Numbers a step once encoded: C and one for each flagged channel."""
         return len(self.columns) + len(self.flagged)
 
+    @property
+    def marks(self) -> list[int]:
+        """The places that say where a value is missing."""
+        return list(range(self.channels, self.width))
+
     def encode(self, sequence: np.ndarray, *, fill: bool = True) -> Tensor:
         """Scale ``[T, C]`` to float32 ``[T, width]``.
 
