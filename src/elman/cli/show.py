@@ -136,7 +136,7 @@ _COLUMNS = {"coverage": "in 80 %"}
 
 _EXPLAINED = {
     "coverage": "in 80 %: the share of what came that lay inside the 80 % interval; 0.8 is right",
-    "mase": "mase: error beside that of the seasonal-naive forecast of one step on the training part",
+    "mase": "mase: error beside that of the seasonal-naive forecast of one step before what is scored",
     "smape": "smape: 200 |y - forecast| / (|y| + |forecast|)",
     "pinball": "pinball: of the quantiles from 5 to 95 %, the mean loss; of a single forecast half its mae",
     "chrf": "chrf: F-score of runs of 1 to 6 characters, 0 to 100",

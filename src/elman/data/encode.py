@@ -76,7 +76,6 @@ def encode_windows(
     ex: Examples,
     lookback: int,
     ranges: Ranges | None = None,
-    trained: Sequence[np.ndarray | None] = (),
 ) -> WindowSet:
     """Encode series for forecasting; without ranges every step that has enough history is forecast.
 
@@ -86,9 +85,8 @@ def encode_windows(
         kind, output: as fit.
         ex: with targets.
         lookback: steps of history.
-        ranges: first and last step (exclusive) that may be forecast, one pair a series.
-        trained: targets of each series' training steps, which errors are told in units of (MASE); where there are none,
-            the steps before the first that is forecast.
+        ranges: first and last step (exclusive) that may be forecast, one pair a series; the steps before the first are
+            what errors are told in units of (MASE).
     """
     inputs = [kind.encode(series, fill=False) for series in ex.inputs]
     targets = [output.encode(series) for series in ex.targets or []]
@@ -97,10 +95,8 @@ def encode_windows(
     made = WindowSet(inputs, targets, spans, lookback, output.horizon, ex.ids, ahead=ahead, fill=kind.fill)
     made.whence = whence(ex)
     made.season = output.season
-    known = [*trained, *[None] * (len(targets) - len(trained))]
-    for k, (own, given) in enumerate(zip(known, targets, strict=True)):
-        steps = max(spans[k][0], lookback) if own is None else len(own)
-        made.naive[k] = naive_errors(given if own is None else output.encode(own), steps, output.season)
+    for k, given in enumerate(targets):
+        made.naive[k] = naive_errors(given, max(spans[k][0], lookback), output.season)
     return made
 
 

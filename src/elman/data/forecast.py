@@ -58,15 +58,11 @@ def prepare_forecast(
     if len(usable) > 1:
         output = output.model_copy(update=_many(kind, output, [train[k] for k in usable], lookback))
     sets = [
-        encode_windows(kind, output, main, lookback, [(r[part], r[part + 1]) for r in cut.ranges], goals)
-        for part in range(3)
+        encode_windows(kind, output, main, lookback, [(r[part], r[part + 1]) for r in cut.ranges]) for part in range(3)
     ]
     fresh, told = other_ranges(parts)
-    own = {name: goal for name, goal in zip(main.ids, goals, strict=True) if len(goal) > 1}
     others = [
-        None
-        if ex is None
-        else encode_windows(kind, output, ex, lookback, fresh[option], [own.get(name) for name in ex.ids])
+        None if ex is None else encode_windows(kind, output, ex, lookback, fresh[option])
         for ex, option in zip(parts[1:], ("--valid", "--test"), strict=True)
     ]
     valid = sets[1] if others[0] is None else others[0]

@@ -71,17 +71,19 @@ class Segments(nn.Module):
 
         e_k = relu(W x_k + U c_k)                    x_k: w steps of one column, c_k: all else that is read in them
         h   = RNN(e_1 ... e_n)                       n = L / w steps in place of L
-        y_j = head(RNN step from h on (p_j + v + V k_j))      every segment ahead by itself, from the same h
+        y_j = s_j + head(RNN step from h on (p_j + v + V k_j))      every segment ahead by itself, from the same h
 
-    ``p_j`` is the segment's place, ``v`` the column's own vector, ``k_j`` what is known of its steps. Columns are rows
-    of one batch and share all weights. A history that is no multiple of w begins with its first value again; of the
-    last segment ahead only what is asked for is used.
+    ``s`` is what is said of every step whatever the window: it starts as how far training's futures lay from their last
+    values, so learning starts from the last value with honest intervals. ``p_j`` is the segment's place, ``v`` the
+    column's own vector, ``k_j`` what is known of its steps. Columns are rows of one batch and share all weights. A
+    history that is no multiple of w begins with its first value again; of the last segment ahead only what is asked for
+    is used.
 
     Args:
-        config: of the model; its targets are all read.
+        config: of the model; its targets are all read. size: K, numbers that the head says of each number.
     """
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, size: int) -> None:
         super().__init__()
         kind, out, net = config.input, config.output, config.net
         if not isinstance(out, NumberOut) or isinstance(kind, TextIn):
@@ -95,11 +97,12 @@ class Segments(nn.Module):
         self.beside = _Places(kind, beside, net.embedding, self.size, net.hidden)
         self.known = _Places(kind, known, net.embedding, self.size, net.hidden)
         self.fixed = _Places(kind, fixed, net.embedding, 1, net.hidden)
+        self.start = nn.Parameter(torch.zeros(out.horizon, size))
         self.place = nn.Parameter(0.1 * torch.randn(self.ahead, net.hidden))
         self.column = nn.Parameter(0.1 * torch.randn(len(out.anchors), net.hidden))
         self.dropout = nn.Dropout(net.dropout)
 
-    def forward(self, given: Tensor, behind: Tensor, trunk: Stage, head: NumberHead, horizon: int) -> Tensor:
+    def forward(self, given: Tensor, behind: Tensor, trunk: Stage, head: NumberHead) -> Tensor:
         """What the head says, ``(B, H, C, K)``, of windows ``(L, B, D)`` and the steps ahead ``(H or 0, B, D)``."""
         batch, columns = given.shape[1], len(self.anchors)
         own = _cut(given[..., self.anchors], self.size, self.past, front=True)  # (n, B, C, w)
@@ -112,7 +115,7 @@ class Segments(nn.Module):
         said, _ = trunk(Ragged(asked), map_state(lambda leaf: leaf.repeat(self.ahead, *[1] * (leaf.dim() - 1)), state))
         raw = head.raw(self.dropout(said.values[0])).squeeze(-2)  # (m B C, w, K)
         raw = raw.reshape(self.ahead, batch, columns, self.size, -1).permute(1, 0, 3, 2, 4)
-        return raw.flatten(1, 2)[:, :horizon]
+        return raw.flatten(1, 2)[:, : len(self.start)] + self.start[:, None]
 
 
 class _Places(nn.Module):

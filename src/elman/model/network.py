@@ -66,7 +66,7 @@ class SequenceModel(nn.Module):
         self.dropout = nn.Dropout(net.dropout)
         self.decoder = _decoder(config, width, cells or {})
         self.head = _head(config, width, self.decoder)
-        self.segments = Segments(config) if design == "segments" else None
+        self.segments = _segments(config, self.head) if design == "segments" else None
         self.highway = _highway(config, self.head) if design == "direct" else None
         self.ahead = _ahead(config, width, self.head) if design == "direct" else None
 
@@ -107,7 +107,7 @@ class SequenceModel(nn.Module):
             raise InputError("this model does not forecast")
         given, behind, last, spread = self._window(ragged, out)
         if self.segments is not None:
-            return Own(self.segments(given, behind, self.trunk, head, out.horizon), last, spread)
+            return Own(self.segments(given, behind, self.trunk, head), last, spread)
         if self.config.net.design == "steps":
             if target is None:
                 raise InputError("a forecast step by step is told what came, or draws paths")
@@ -381,6 +381,12 @@ def _head(
     if config.net.tied:
         return TiedHead(decoder.table, smoothing)
     return TokenHead(decoder.width, out.size, smoothing, separate=True)
+
+
+def _segments(config: ModelConfig, head: nn.Module) -> Segments:
+    if not isinstance(head, NumberHead):
+        raise TypeError("numbers have a head of their own")
+    return Segments(config, head.likelihood.size)
 
 
 def _of_numbers(config: ModelConfig, width: int, out: NumberOut) -> NumberHead:

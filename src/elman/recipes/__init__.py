@@ -21,6 +21,11 @@ NAMES = (
     "nationality_of_names",
     "multi30k_de_en",
     "multi30k_en_de",
+    "etth1",
+    "etth2",
+    "m4_weekly",
+    "vic_electricity",
+    "exchange_rate",
 )
 """All recipes, in the order of the list."""
 

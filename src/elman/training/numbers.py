@@ -24,8 +24,8 @@ def number_scores(found: np.ndarray, target: np.ndarray, out: NumberOut, naive: 
 
     Args:
         found, target, out: what was said, what came, and of what.
-        naive: ``[N, C]``, of forecasts: what the seasonal-naive forecast of one step errs by on the series' training
-            steps, in units of scale; NaN where it never errs.
+        naive: ``[N, C]``, of forecasts: what the seasonal-naive forecast of one step errs by on the series' steps
+            before the first that is scored, in units of scale; NaN where it never errs.
     """
     apart = target - found[..., _MIDDLE]
     known = ~np.isnan(target)

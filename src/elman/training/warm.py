@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch import nn
 
 from elman.data.batch import Batches, WindowSet
 from elman.model.forecast import relative
@@ -24,23 +25,35 @@ _PENALTIES = (1.0, 10.0, 100.0, 1_000.0)
 
 @torch.no_grad()
 def warm_start(model: SequenceModel, train: Batches, valid: Batches) -> None:
-    """Set a model's highway to ridge regression on the training windows; do nothing for a model without one.
+    """Have a forecast start from what needs no gradient; do nothing for a model that does not forecast at once.
 
-    The penalty is the one whose mean absolute error on the validation windows is least. Every quantile gets the
-    same slopes; its offset is that quantile of the residuals. Of a distribution the middle gets them. Gradient descent
-    would get there too, but in many more steps, for neighbouring steps of a series are almost the same number.
+    A highway starts as ridge regression on the training windows, with the penalty whose mean absolute error on the
+    validation windows is least. Every quantile gets the same slopes; its offset is that quantile of the residuals. Of a
+    distribution the middle gets them. Gradient descent would get there too, but in many more steps, for neighbouring
+    steps of a series are almost the same number. Segments start from the last value, with the quantiles of how far
+    training's futures lay from it.
     """
     out = model.config.output
-    if model.highway is None or not isinstance(out, NumberOut) or not isinstance(model.head, NumberHead):
+    if not isinstance(out, NumberOut) or not isinstance(model.head, NumberHead):
         return
     if not isinstance(train, WindowSet) or not isinstance(valid, WindowSet):
         return
-    kind = model.config.input
+    if model.segments is not None and out.likelihood == "quantiles":
+        _, future = _windows(train, out, model.config.input)
+        away = np.quantile(future, LEVELS, axis=0).T
+        model.segments.start.copy_(torch.from_numpy(away - away[:, LEVELS.index(0.5), None]).float())
+    if model.highway is not None:
+        _highway(model.highway, out, train, valid, model.config.input)
+
+
+def _highway(
+    highway: nn.Linear, out: NumberOut, train: WindowSet, valid: WindowSet, kind: SeriesIn | TextIn | JoinedIn
+) -> None:
     past, future = _windows(train, out, kind)
     judged = _windows(valid, out, kind)
     slopes = min((_ridge(past, future, penalty) for penalty in _PENALTIES), key=lambda w: _error(w, *judged))
-    weight = model.highway.weight.view(out.horizon, -1, train.lookback)
-    bias = model.highway.bias.view(out.horizon, -1)
+    weight = highway.weight.view(out.horizon, -1, train.lookback)
+    bias = highway.bias.view(out.horizon, -1)
     if out.likelihood == "quantiles":
         weight.copy_(torch.from_numpy(slopes.T).float()[:, None].expand_as(weight))
         bias.copy_(torch.from_numpy(np.quantile(future - past @ slopes, LEVELS, axis=0).T).float())
