@@ -14,7 +14,7 @@ import elman as package
 Elman = Callable[..., Any]
 
 
-@pytest.mark.parametrize("cell", ["mingru", "minlstm"])
+@pytest.mark.parametrize("cell", ["mingru", "minlstm", "lru"])
 @pytest.mark.parametrize(
     ("file", "sides", "more"),
     [
@@ -43,9 +43,10 @@ def test_they_learn_every_task(work: Path, elman: Elman, cell: str, file: str, s
     assert elman("evaluate", "o", file).code == 0
 
 
-def test_a_stream_says_what_the_whole_says(work: Path, elman: Elman) -> None:
+@pytest.mark.parametrize("cell", ["mingru", "lru"])
+def test_a_stream_says_what_the_whole_says(work: Path, elman: Elman, cell: str) -> None:
     words = ("train", "machines.tsv", "--from", "series:a", "--to", "tags:fault", "--id", "unit", "--time", "t")
-    assert elman(*words, "--cell", "mingru", "--causal", "--epochs", "1", "--out", "o").code == 0
+    assert elman(*words, "--cell", cell, "--causal", "--epochs", "1", "--out", "o").code == 0
     run = package.load("o")
     values = [[0.3], [-1.0], [2.0], [0.1]]
     whole, stream = run.predict([values]), run.stream()

@@ -5,6 +5,7 @@ from elman.core.cells.base import Cell, GatedCell
 from elman.core.cells.elman import ElmanCell
 from elman.core.cells.gru import GRUCell
 from elman.core.cells.linear import LinearCell, MinGRUCell, MinLSTMCell
+from elman.core.cells.lru import LRUCell
 from elman.core.cells.lstm import LSTMCell, LSTMState
 from elman.core.cells.norm import LayerNorm
 from elman.core.cells.wrap import Residual, VariationalDropout, WeightDrop, Zoneout
@@ -34,6 +35,7 @@ __all__ = [
     "GRUCell",
     "GatedCell",
     "InputError",
+    "LRUCell",
     "LSTMCell",
     "LSTMState",
     "LawError",

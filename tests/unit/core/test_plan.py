@@ -119,6 +119,7 @@ PUBLIC = [
     "GRUCell",
     "GatedCell",
     "InputError",
+    "LRUCell",
     "LSTMCell",
     "LSTMState",
     "LawError",
