@@ -20,6 +20,7 @@ from elman.core.layers.words import WordDropout
 from elman.core.plan import plan
 from elman.core.ragged import Ragged
 from elman.core.stage import PerStep, Stage
+from elman.core.timescales import timescales
 from elman.core.unfold import unfold
 
 __all__ = [
@@ -62,5 +63,6 @@ __all__ = [
     "plan",
     "readout",
     "restore",
+    "timescales",
     "unfold",
 ]

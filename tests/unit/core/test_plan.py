@@ -146,6 +146,7 @@ PUBLIC = [
     "plan",
     "readout",
     "restore",
+    "timescales",
     "unfold",
 ]
 
