@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -53,3 +54,28 @@ def test_a_stream_says_what_the_whole_says(work: Path, elman: Elman, cell: str) 
     parts = [stream.push([row]) for row in values]
     assert [part["tag"][0] for part in parts] == whole["tag"].to_list()
     assert [part["p"][0] for part in parts] == pytest.approx(whole["p"].to_list(), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("cell", "more", "line"),
+    [
+        (
+            "lru",
+            "",
+            r"keeps for \S+ to [\d,.]+ steps \(median \S+\), turns once in \S+ to [\d,.]+ steps \(median \S+\)",
+        ),
+        ("mingru", "", r"keeps for \S+ to \S+ steps \(median \S+\), by its biases"),
+        ("mingru", "--zoneout 0.1", None),
+        ("gru", "", None),
+    ],
+)
+def test_what_the_units_keep_is_shown(work: Path, elman: Elman, cell: str, more: str, line: str | None) -> None:
+    words = ("train", "machines.tsv", "--from", "series:a", "--to", "tags:fault", "--id", "unit", "--time", "t")
+    assert elman(*words, "--cell", cell, "--hidden", "6", *more.split(), "--epochs", "1", "--out", "o").code == 0
+    said = elman("show", "o").out
+    assert (work / "o/kept.svg").exists() is (line is not None)
+    assert ("kept.svg" in said) is (line is not None)
+    if line is None:
+        assert "keeps for" not in said
+    else:
+        assert re.search(line, " ".join(said.split()))

@@ -19,6 +19,7 @@ _KEPT = {
     "forecast.svg": "the last forecast and what came",
     "horizon.svg": "errors by step ahead",
     "lengths.svg": "errors by length",
+    "kept.svg": "how long the units keep what they hold",
     "attention.svg": "where the decoder looked while it wrote",
     "written.html": "texts that it wrote, beside those in the data",
     "tags.html": "sentences with their tags, mistakes marked",
