@@ -64,7 +64,7 @@ def test_a_linear_unit_learns_to_copy_and_its_line_is_written_once(tmp_path: Pat
     (line,) = study.lines_of(out)
     assert line["solved"] is not None
     assert line["accuracy"] > 0.99
-    assert "| LRU, ring | 3 | 0.01 | 400 | 32 |" in study.table([line], "copy")
+    assert "| LRU, ring | 3 | 0.01 | 0.9 | 400 | 32 |" in study.table([line], "copy")
     assert "LRU" not in study.table([line], "adding")
 
 
