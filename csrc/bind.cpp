@@ -111,15 +111,15 @@ void bind_frame(nb::module_ &m, const char *name) {
         .def("step", &Frame<Real>::step, "Addresses of x (B, D), of h and, LSTM only, c (B, H), both overwritten, and of a copy of h or 0.");
 }
 
-template <class Real>
+template <class Number>
 void bind_scan(nb::module_ &m, const std::string &type) {
     m.def(("scan_" + type).c_str(), [](std::int64_t T, std::int64_t N, Address a, Address b, Address start, Address h, int threads) {
-        elman::scan_forward<Real>(T, N, at<const Real>(a), at<const Real>(b), at<const Real>(start), at<Real>(h), threads);
+        elman::scan_forward<Number>(T, N, at<const Number>(a), at<const Number>(b), at<const Number>(start), at<Number>(h), threads);
     });
     m.def(("scan_backward_" + type).c_str(), [](std::int64_t T, std::int64_t N, Address a, Address start, Address h, Address g,
                                                 Address da, Address db, Address dstart, int threads) {
-        elman::scan_backward<Real>(T, N, at<const Real>(a), at<const Real>(start), at<const Real>(h), at<const Real>(g),
-                                   at<Real>(da), at<Real>(db), at<Real>(dstart), threads);
+        elman::scan_backward<Number>(T, N, at<const Number>(a), at<const Number>(start), at<const Number>(h), at<const Number>(g),
+                                   at<Number>(da), at<Number>(db), at<Number>(dstart), threads);
     });
 }
 
@@ -173,6 +173,8 @@ NB_MODULE(_native, m) {
     m.def("backward_double", &backward<double>);
     bind_scan<float>(m, "float");
     bind_scan<double>(m, "double");
+    bind_scan<elman::Pair<float>>(m, "pair_float");
+    bind_scan<elman::Pair<double>>(m, "pair_double");
     bind_frame<float>(m, "FrameFloat");
     bind_frame<double>(m, "FrameDouble");
 }

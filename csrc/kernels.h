@@ -136,14 +136,22 @@ private:
     std::unique_ptr<Inside> inside_;
 };
 
-// h_t = a_t h_{t-1} + b_t for t = 0 ... T - 1, from h_{-1} = start; a, b, h (T, N) and start (N) contiguous, T at least 1.
+// A complex number.
 template <class Real>
-void scan_forward(std::int64_t T, std::int64_t N, const Real *a, const Real *b, const Real *start, Real *h, int threads);
+struct Pair {
+    Real re, im;
+};
 
-// Of that, from the gradient g of h: db_t = g_t + a_{t+1} db_{t+1}, da_t = db_t h_{t-1}, dstart = a_0 db_0; shapes as above.
-template <class Real>
-void scan_backward(std::int64_t T, std::int64_t N, const Real *a, const Real *start, const Real *h, const Real *g, Real *da,
-                   Real *db, Real *dstart, int threads);
+// h_t = a_t h_{t-1} + b_t for t = 0 ... T - 1, from h_{-1} = start; a, b, h (T, N) and start (N) contiguous, T at least 1.
+// Number is Real or Pair<Real>.
+template <class Number>
+void scan_forward(std::int64_t T, std::int64_t N, const Number *a, const Number *b, const Number *start, Number *h, int threads);
+
+// Of that, from the gradient g of h: db_t = g_t + a_{t+1}' db_{t+1}, da_t = db_t h_{t-1}', dstart = a_0' db_0, with ' for
+// the conjugate; shapes as above.
+template <class Number>
+void scan_backward(std::int64_t T, std::int64_t N, const Number *a, const Number *start, const Number *h, const Number *g, Number *da,
+                   Number *db, Number *dstart, int threads);
 
 // What the processor does at the most, in float, on that many threads at once: 10^9 multiplications and additions a
 // second in registers; 10^9 bytes a second read from memory of that many bytes a thread. 0 for reference.

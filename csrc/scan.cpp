@@ -6,6 +6,27 @@
 namespace elman {
 namespace {
 
+template <class Real>
+Real conjugate(Real a) {
+    return a;
+}
+
+template <class Real>
+Pair<Real> conjugate(Pair<Real> a) {
+    return {a.re, -a.im};
+}
+
+template <class Real>
+Pair<Real> operator+(Pair<Real> a, Pair<Real> b) {
+    return {a.re + b.re, a.im + b.im};
+}
+
+// Not std::complex, whose product looks for infinities that became NaN.
+template <class Real>
+Pair<Real> operator*(Pair<Real> a, Pair<Real> b) {
+    return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
+}
+
 // Numbers of a row that stay in the nearest cache from one step to the next.
 constexpr std::int64_t kStrip = 1024;
 
@@ -21,43 +42,46 @@ void strips(std::int64_t N, int threads, Body body) {
 
 }  // namespace
 
-template <class Real>
-void scan_forward(std::int64_t T, std::int64_t N, const Real *a, const Real *b, const Real *start, Real *h, int threads) {
+template <class Number>
+void scan_forward(std::int64_t T, std::int64_t N, const Number *a, const Number *b, const Number *start, Number *h, int threads) {
     strips(N, threads, [&](std::int64_t first, std::int64_t last) {
-        const Real *before = start;
+        const Number *before = start;
         for (std::int64_t t = 0; t < T; ++t) {
-            const Real *at = a + t * N, *bt = b + t * N;
-            Real *ht = h + t * N;
+            const Number *at = a + t * N, *bt = b + t * N;
+            Number *ht = h + t * N;
             for (std::int64_t n = first; n < last; ++n) ht[n] = at[n] * before[n] + bt[n];
             before = ht;
         }
     });
 }
 
-template <class Real>
-void scan_backward(std::int64_t T, std::int64_t N, const Real *a, const Real *start, const Real *h, const Real *g, Real *da,
-                   Real *db, Real *dstart, int threads) {
+template <class Number>
+void scan_backward(std::int64_t T, std::int64_t N, const Number *a, const Number *start, const Number *h, const Number *g, Number *da,
+                   Number *db, Number *dstart, int threads) {
     strips(N, threads, [&](std::int64_t first, std::int64_t last) {
         for (std::int64_t t = T - 1; t >= 0; --t) {
-            const Real *before = t ? h + (t - 1) * N : start;
-            const Real *following = t + 1 < T ? a + (t + 1) * N : nullptr;
-            const Real *gt = g + t * N, *behind = db + (t + 1) * N;
-            Real *dt = db + t * N, *at = da + t * N;
+            const Number *before = t ? h + (t - 1) * N : start;
+            const Number *following = t + 1 < T ? a + (t + 1) * N : nullptr;
+            const Number *gt = g + t * N, *behind = db + (t + 1) * N;
+            Number *dt = db + t * N, *at = da + t * N;
             for (std::int64_t n = first; n < last; ++n) {
-                const Real d = following ? gt[n] + following[n] * behind[n] : gt[n];
+                const Number d = following ? gt[n] + conjugate(following[n]) * behind[n] : gt[n];
                 dt[n] = d;
-                at[n] = d * before[n];
+                at[n] = d * conjugate(before[n]);
             }
         }
-        for (std::int64_t n = first; n < last; ++n) dstart[n] = a[n] * db[n];
+        for (std::int64_t n = first; n < last; ++n) dstart[n] = conjugate(a[n]) * db[n];
     });
 }
 
-template void scan_forward(std::int64_t, std::int64_t, const float *, const float *, const float *, float *, int);
-template void scan_forward(std::int64_t, std::int64_t, const double *, const double *, const double *, double *, int);
-template void scan_backward(std::int64_t, std::int64_t, const float *, const float *, const float *, const float *, float *,
-                            float *, float *, int);
-template void scan_backward(std::int64_t, std::int64_t, const double *, const double *, const double *, const double *,
-                            double *, double *, double *, int);
+#define ELMAN_SCAN(Number)                                                                                            \
+    template void scan_forward(std::int64_t, std::int64_t, const Number *, const Number *, const Number *, Number *, int); \
+    template void scan_backward(std::int64_t, std::int64_t, const Number *, const Number *, const Number *, const Number *, \
+                                Number *, Number *, Number *, int);
+ELMAN_SCAN(float)
+ELMAN_SCAN(double)
+ELMAN_SCAN(Pair<float>)
+ELMAN_SCAN(Pair<double>)
+#undef ELMAN_SCAN
 
 }  // namespace elman

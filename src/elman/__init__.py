@@ -34,6 +34,7 @@ _CORE = [
     "GRUCell",
     "GatedCell",
     "InputError",
+    "LRUCell",
     "LSTMCell",
     "LSTMState",
     "LawError",
@@ -60,6 +61,7 @@ _CORE = [
     "plan",
     "readout",
     "restore",
+    "timescales",
     "unfold",
 ]
 """``elman.core.__all__``, written out: torch loads when one of them is used, so the command line answers at once."""

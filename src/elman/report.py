@@ -15,6 +15,8 @@ import numpy as np
 import torch
 
 from elman import pictures
+from elman.core.cells.linear import LinearCell
+from elman.core.timescales import in_words, timescales
 from elman.data.batch import Batches, WindowSet
 from elman.data.fingerprint import fingerprint
 from elman.data.pairs import PairSet
@@ -97,7 +99,9 @@ def toml(job: Job) -> str:
 
 def draw(run: Run, data: Prepared, found: Mistakes) -> None:
     """Write the pictures of a run into its folder; one that cannot be drawn is left out, with a note."""
-    for name, make in chain(_pictures(run, data), _written(run, data), _coloured(run, data), _lengths(found)):
+    for name, make in chain(
+        _pictures(run, data), _written(run, data), _coloured(run, data), _lengths(found), _kept(run)
+    ):
         try:
             (run.path / name).write_text(make(), encoding="utf-8")
         except (ValueError, ArithmeticError, LookupError, OSError, RuntimeError) as error:
@@ -228,6 +232,25 @@ def _lengths(found: Mistakes) -> Iterator[tuple[str, Callable[[], str]]]:
         ]
         errors = [one.error for one in found.by_length]
         yield "lengths.svg", partial(pictures.errors_by, names, errors, title="Errors by length", y_label=found.unit)
+
+
+def _kept(run: Run) -> Iterator[tuple[str, Callable[[], str]]]:
+    """How long the units keep, of cells that are linear in their state: by their weights, so of them alone."""
+    if any(isinstance(part, LinearCell) for part in run.model.modules()) and not run.model.config.net.zoneout:
+        found = timescales(run.model)
+        steps = np.sort(torch.cat([one.steps for one in found]).cpu().numpy())
+        yield (
+            "kept.svg",
+            partial(
+                pictures.errors_by,
+                np.arange(1, len(steps) + 1),
+                np.where(np.isfinite(steps), steps, np.nan),
+                title="How long the units keep",
+                subtitle=in_words(found),
+                x_label="units, from the shortest memory to the longest",
+                y_label="steps until 1/e is left",
+            ),
+        )
 
 
 def rates(test: RateTest) -> str:

@@ -95,7 +95,7 @@ DATA: list[tuple[str, str | bytes | None, str, list[str]]] = [
 ]  # fmt: skip
 
 OPTIONS: list[tuple[str, list[str]]] = [
-    ("--cell gruu", ["cell: unknown name 'gruu'. Did you mean 'gru'? Known: gru, lstm, rnn, mingru, minlstm, feedforward"]),
+    ("--cell gruu", ["cell: unknown name 'gruu'. Did you mean 'gru'? Known: gru, lstm, rnn, mingru, minlstm, lru, feedforward"]),
     ("--readout lst", ["readout: expected 'last', 'mean', 'max' or 'attention', got 'lst'; leave it out to have it chosen"]),
     ("--dropout 1.5", ["dropout: expected less than 1, got 1.5; leave it out"]),
     ("--dropout nan", ["dropout: expected a finite number, got nan"]),

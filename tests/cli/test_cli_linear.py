@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import elman as package
 Elman = Callable[..., Any]
 
 
-@pytest.mark.parametrize("cell", ["mingru", "minlstm"])
+@pytest.mark.parametrize("cell", ["mingru", "minlstm", "lru"])
 @pytest.mark.parametrize(
     ("file", "sides", "more"),
     [
@@ -43,12 +44,38 @@ def test_they_learn_every_task(work: Path, elman: Elman, cell: str, file: str, s
     assert elman("evaluate", "o", file).code == 0
 
 
-def test_a_stream_says_what_the_whole_says(work: Path, elman: Elman) -> None:
+@pytest.mark.parametrize("cell", ["mingru", "lru"])
+def test_a_stream_says_what_the_whole_says(work: Path, elman: Elman, cell: str) -> None:
     words = ("train", "machines.tsv", "--from", "series:a", "--to", "tags:fault", "--id", "unit", "--time", "t")
-    assert elman(*words, "--cell", "mingru", "--causal", "--epochs", "1", "--out", "o").code == 0
+    assert elman(*words, "--cell", cell, "--causal", "--epochs", "1", "--out", "o").code == 0
     run = package.load("o")
     values = [[0.3], [-1.0], [2.0], [0.1]]
     whole, stream = run.predict([values]), run.stream()
     parts = [stream.push([row]) for row in values]
     assert [part["tag"][0] for part in parts] == whole["tag"].to_list()
     assert [part["p"][0] for part in parts] == pytest.approx(whole["p"].to_list(), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("cell", "more", "line"),
+    [
+        (
+            "lru",
+            "",
+            r"keeps for \S+ to [\d,.]+ steps \(median \S+\), turns once in \S+ to [\d,.]+ steps \(median \S+\)",
+        ),
+        ("mingru", "", r"keeps for \S+ to \S+ steps \(median \S+\), by its biases"),
+        ("mingru", "--zoneout 0.1", None),
+        ("gru", "", None),
+    ],
+)
+def test_what_the_units_keep_is_shown(work: Path, elman: Elman, cell: str, more: str, line: str | None) -> None:
+    words = ("train", "machines.tsv", "--from", "series:a", "--to", "tags:fault", "--id", "unit", "--time", "t")
+    assert elman(*words, "--cell", cell, "--hidden", "6", *more.split(), "--epochs", "1", "--out", "o").code == 0
+    said = elman("show", "o").out
+    assert (work / "o/kept.svg").exists() is (line is not None)
+    assert ("kept.svg" in said) is (line is not None)
+    if line is None:
+        assert "keeps for" not in said
+    else:
+        assert re.search(line, " ".join(said.split()))

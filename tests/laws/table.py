@@ -15,6 +15,7 @@ from elman.core import (
     ElmanCell,
     GRUCell,
     LayerNorm,
+    LRUCell,
     LSTMCell,
     MinGRUCell,
     MinLSTMCell,
@@ -71,6 +72,7 @@ class Wrap:
     Attributes:
         make: from the cell.
         kernel: whether the kernels for whole sequences still serve.
+        scan: whether a linear cell in it is still taken by the scan.
         gated: whether it acts between a product and a pointwise function, so takes a GatedCell only.
         square: whether D must be the width of the output (Residual).
         per_step: whether it draws a mask for every step in training; such masks cannot be the same for a
@@ -80,6 +82,7 @@ class Wrap:
 
     make: Callable[[Any], Cell]
     kernel: bool = False
+    scan: bool = False
     gated: bool = False
     square: bool = False
     per_step: bool = False
@@ -111,17 +114,21 @@ CELLS = {
     "minlstm_nobias": Base(
         lambda d, h: MinLSTMCell(d, h, bias=False), vendor=False, native=False, scan=True, gated=False, gates=3
     ),
+    "lru": Base(LRUCell, vendor=False, native=False, scan=True, gated=False),
+    "lru_glu_nobias": Base(
+        lambda d, h: LRUCell(d, h, bias=False, glu=True), vendor=False, native=False, scan=True, gated=False
+    ),
 }
 
 WRAPS = {
-    "bare": Wrap(lambda c: c, kernel=True),
-    "residual": Wrap(Residual, kernel=True, square=True),
+    "bare": Wrap(lambda c: c, kernel=True, scan=True),
+    "residual": Wrap(Residual, kernel=True, scan=True, square=True),
     "zoneout": Wrap(lambda c: Zoneout(c, 0.3), per_step=True),
     "variational": Wrap(lambda c: VariationalDropout(c, 0.4), gated=True),
     "weightdrop": Wrap(lambda c: WeightDrop(c, 0.4), kernel=True, gated=True),
     "layernorm": Wrap(LayerNorm, fewest=2, gated=True),
     "residual_weightdrop": Wrap(lambda c: Residual(WeightDrop(c, 0.4)), kernel=True, square=True, gated=True),
-    "residual_residual": Wrap(lambda c: Residual(Residual(c)), square=True),
+    "residual_residual": Wrap(lambda c: Residual(Residual(c)), scan=True, square=True),
     "weightdrop_layernorm": Wrap(lambda c: WeightDrop(LayerNorm(c), 0.4), fewest=2, gated=True),
     "layernorm_variational_weightdrop": Wrap(
         lambda c: LayerNorm(VariationalDropout(WeightDrop(c, 0.4), 0.3)), fewest=2, gated=True
@@ -167,7 +174,7 @@ def takes(engine: str, cell: str, wrap: str) -> bool:
     if WRAPS[wrap].gated and not CELLS[cell].gated:
         return False
     if engine == "scan":
-        return CELLS[cell].scan and wrap == "bare"
+        return CELLS[cell].scan and WRAPS[wrap].scan
     able = {"loop": True, "vendor": CELLS[cell].vendor}.get(engine, CELLS[cell].native)
     return able and (engine == "loop" or WRAPS[wrap].kernel)
 

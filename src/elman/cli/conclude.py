@@ -20,6 +20,7 @@ _KEPT = {
     "horizon.svg": "errors by step ahead",
     "calibration.svg": "whether the quantiles hold what they say",
     "lengths.svg": "errors by length",
+    "kept.svg": "how long the units keep what they hold",
     "attention.svg": "where the decoder looked while it wrote",
     "written.html": "texts that it wrote, beside those in the data",
     "tags.html": "sentences with their tags, mistakes marked",

@@ -39,7 +39,7 @@ DATA: Table = {
 """What the file's columns are, and its parts."""
 
 NET: Table = {
-    "cell": _option(str, "gru, lstm, rnn, mingru, minlstm, or feedforward to compare."),
+    "cell": _option(str, "gru, lstm, rnn, mingru, minlstm, lru, or feedforward to compare."),
     "hidden": _option(int, "Units a layer."),
     "layers": _option(int, "Recurrent layers."),
     "bidirectional": _option(bool, "Read both ways, or only forwards.", "--bidirectional/--causal"),

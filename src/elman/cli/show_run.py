@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from elman.cli import show
+from elman.core.cells.linear import LinearCell
 from elman.core.errors import InputError
+from elman.core.timescales import in_words, timescales
 
 __all__ = ["register"]
 
@@ -96,6 +99,10 @@ def _network(found: Any) -> None:
     ways = ", both ways" if net.bidirectional else ""
     show.out.print(f"{found.path}: {config.source} -> {config.target}")
     show.out.print(show.wrap(f"reads {reads}; {net.layers} x {net.cell} {net.hidden}{ways}; {weights:,} weights"))
+    if any(isinstance(part, LinearCell) for part in found.model.modules()):
+        # Zoneout keeps by chance, so there is no line of it.
+        with suppress(InputError):
+            show.out.print(show.wrap(in_words(timescales(found.model))))
 
 
 def _history(found: Any, record: dict[str, Any]) -> str:

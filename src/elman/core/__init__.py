@@ -5,6 +5,7 @@ from elman.core.cells.base import Cell, GatedCell
 from elman.core.cells.elman import ElmanCell
 from elman.core.cells.gru import GRUCell
 from elman.core.cells.linear import LinearCell, MinGRUCell, MinLSTMCell
+from elman.core.cells.lru import LRUCell
 from elman.core.cells.lstm import LSTMCell, LSTMState
 from elman.core.cells.norm import LayerNorm
 from elman.core.cells.wrap import Residual, VariationalDropout, WeightDrop, Zoneout
@@ -19,6 +20,7 @@ from elman.core.layers.words import WordDropout
 from elman.core.plan import plan
 from elman.core.ragged import Ragged
 from elman.core.stage import PerStep, Stage
+from elman.core.timescales import timescales
 from elman.core.unfold import unfold
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "GRUCell",
     "GatedCell",
     "InputError",
+    "LRUCell",
     "LSTMCell",
     "LSTMState",
     "LawError",
@@ -60,5 +63,6 @@ __all__ = [
     "plan",
     "readout",
     "restore",
+    "timescales",
     "unfold",
 ]

@@ -20,7 +20,7 @@ from elman.core.ragged import Ragged
 from elman.core.state import leaves
 from elman.core.unfold import choose, unfold
 
-__all__ = ["Entry", "Plan", "plan"]
+__all__ = ["Entry", "Plan", "layers", "plan", "tensors_of"]
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def plan(
     """
     if steps < 1 or batch < 1:
         raise InputError(f"steps, batch: expected at least 1, got {steps} and {batch}")
-    found = list(_layers(model))
+    found = list(layers(model))
     if not found:
         raise InputError(f"model: {type(model).__name__} holds no recurrent layer to plan")
     entries = []
@@ -118,7 +118,8 @@ def bytes_in_words(size: float) -> str:
     raise AssertionError("unreachable")
 
 
-def _layers(model: nn.Module) -> Iterator[tuple[str, Cell, str, Memory]]:
+def layers(model: nn.Module) -> Iterator[tuple[str, Cell, str, Memory]]:
+    """The recurrent layers of a model: where each stands, its cell, the engine and the memory policy it asks for."""
     if isinstance(model, Cell):
         yield "cell", model, "auto", "keep"
         return
@@ -134,7 +135,7 @@ def _layers(model: nn.Module) -> Iterator[tuple[str, Cell, str, Memory]]:
 
 def _entry(name: str, cell: Cell, engine: str, memory: Memory, shape: tuple[int, int, int]) -> Entry:
     steps, batch, _ = shape
-    weights = _tensors(cell)
+    weights = tensors_of(cell)
     like = weights[0] if weights else torch.zeros(())
     choice = choose(cell, Request(like.dtype, like.device), engine)
     whole = isinstance(choice.engine, WholeEngine)
@@ -147,7 +148,8 @@ def _entry(name: str, cell: Cell, engine: str, memory: Memory, shape: tuple[int,
     return Entry(name, describe(cell), choice.engine.name, choice.reason, choice.refused, count, kept)
 
 
-def _tensors(cell: Cell) -> list[Tensor]:
+def tensors_of(cell: Cell) -> list[Tensor]:
+    """The weights of a cell, its own or lent."""
     own: list[Tensor] = list(cell.parameters())
     kernel = cell.kernel()
     return own if own or kernel is None else list(kernel.weights)
@@ -172,7 +174,7 @@ def _line(measure: Callable[[int], int], short: int, long: int, wanted: int) -> 
 
 
 def _saved(cell: Cell, engine: str, shape: tuple[int, int, int], memory: Memory) -> int:
-    weights = {weight.untyped_storage().data_ptr() for weight in _tensors(cell)}
+    weights = {weight.untyped_storage().data_ptr() for weight in tensors_of(cell)}
     seen: dict[int, int] = {}
 
     def keep(tensor: Tensor) -> Tensor:
@@ -181,7 +183,7 @@ def _saved(cell: Cell, engine: str, shape: tuple[int, int, int], memory: Memory)
             seen[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    like = _tensors(cell)[0] if _tensors(cell) else torch.zeros(())
+    like = tensors_of(cell)[0] if tensors_of(cell) else torch.zeros(())
     x = like.new_zeros(shape).requires_grad_()
     hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
     with undisturbed(), hooks, torch.enable_grad():

@@ -17,7 +17,7 @@ from elman.model.kinds.written import TextOut
 
 __all__ = ["CELLS", "ModelConfig", "NetConfig"]
 
-CELLS = ("gru", "lstm", "rnn", "mingru", "minlstm", "feedforward")
+CELLS = ("gru", "lstm", "rnn", "mingru", "minlstm", "lru", "feedforward")
 """The names that ``--cell`` knows."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from elman.core.cells.base import Cell, GatedCell
 from elman.core.cells.elman import ElmanCell
 from elman.core.cells.gru import GRUCell
 from elman.core.cells.linear import LinearCell, MinGRUCell, MinLSTMCell
+from elman.core.cells.lru import LRUCell
 from elman.core.cells.lstm import LSTMCell
 from elman.core.cells.wrap import Residual, VariationalDropout, WeightDrop, Zoneout
 from elman.core.errors import InputError, nearest
@@ -319,6 +321,8 @@ def _cell(name: str, width: int, hidden: int, cells: Cells) -> Cell:
         "rnn": ElmanCell,
         "mingru": MinGRUCell,
         "minlstm": MinLSTMCell,
+        # Without a gate behind it the whole net would be linear in what it reads.
+        "lru": partial(LRUCell, glu=True),
     }
     if name not in known:
         choices = [*CELLS, *cells]

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import orthogonal
+from torch.nn.utils.parametrize import register_parametrization
 
 from elman.core import (
     GRU,
@@ -17,7 +18,11 @@ from elman.core import (
     ElmanCell,
     GRUCell,
     InputError,
+    LinearCell,
+    LRUCell,
     LSTMCell,
+    MinGRUCell,
+    MinLSTMCell,
     Recurrent,
     Residual,
     Stack,
@@ -96,6 +101,49 @@ def test_chrono_spreads_the_memory_evenly(kind: str) -> None:
             assert torch.equal(gates[0], -gates[1])
 
 
+class Nameless(LinearCell):
+    """A cell of one's own that says nothing of what it keeps."""
+
+    GATES = ("z",)
+
+    def project(self, x: Tensor) -> tuple[Tensor, ...]:
+        (z,) = self.gates(x)
+        return torch.sigmoid(z), x.sum(-1, keepdim=True).expand_as(z)
+
+
+class Half(nn.Module):
+    """A parametrisation."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x / 2
+
+
+def _halved(module: nn.Module, name: str) -> nn.Module:
+    return register_parametrization(module, name, Half())
+
+
+NOTHING_DONE: list[tuple[Any, Any]] = [
+    (lambda m: init.chrono_(m, 10), lambda: [MinGRUCell(2, 3), ElmanCell(2, 3)]),
+    (lambda m: init.chrono_(m, 10), lambda: [LRUCell(2, 3), MinLSTMCell(2, 3, bias=False)]),
+    (lambda m: init.chrono_(m, 10), lambda: [LSTMCell(2, 3), GRUCell(2, 3, bias=False)]),
+    (lambda m: init.chrono_(m, 10), lambda: [MinGRUCell(2, 3), nn.GRU(2, 3, bias=False)]),
+    (lambda m: init.chrono_(m, 10), lambda: [GRUCell(2, 3), _halved(MinGRUCell(2, 3), "bias_ih")]),
+    (init.forget_bias_, lambda: [LSTMCell(2, 3), LSTMCell(2, 3, bias=False)]),
+    (init.forget_bias_, lambda: [LSTMCell(2, 3), GRUCell(2, 3)]),
+    (init.identity_, lambda: [ElmanCell(2, 3), GRUCell(2, 3)]),
+    (init.orthogonal_, lambda: [GRUCell(2, 3), orthogonal(GRUCell(2, 3), "weight_hh")]),
+]
+
+
+@pytest.mark.parametrize(("start", "parts"), NOTHING_DONE)
+def test_what_is_refused_is_left_as_it_was(start: Any, parts: Any) -> None:
+    model = nn.ModuleList(parts())
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with pytest.raises(InputError):
+        start(model)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
 REFUSED: list[tuple[Any, str]] = [
     (lambda: init.orthogonal_(nn.Linear(2, 2)), "Linear holds no Elman, LSTM or GRU cell to initialise"),
     (lambda: init.identity_(GRUCell(2, 3)), "identity_ is for Elman cells"),
@@ -106,6 +154,10 @@ REFUSED: list[tuple[Any, str]] = [
     (lambda: init.chrono_(GRUCell(2, 3, bias=False), 10), r"no bias \(bias=False\)"),
     (lambda: init.chrono_(ElmanCell(2, 3), 10), "an Elman cell has no gate that keeps"),
     (lambda: init.chrono_(GRUCell(2, 3), 2), "longest: expected at least 3 steps, got 2"),
+    (lambda: init.chrono_(MinGRUCell(2, 3, bias=False), 10), r"no bias \(bias=False\)"),
+    (lambda: init.chrono_(Nameless(2, 3), 10), "does not say which of its gates keep; name them in Nameless.KEEPING"),
+    (lambda: init.chrono_(_halved(MinGRUCell(2, 3), "bias_ih"), 10), "MinGRUCell is parametrised already"),
+    (lambda: init.chrono_(_halved(LRUCell(2, 3), "nu"), 10), "LRUCell is parametrised already"),
     (lambda: init.orthogonal_(orthogonal(GRUCell(2, 3), "weight_hh")), "GRUCell is parametrised already"),
     (lambda: init.orthogonal_(orthogonal(nn.GRU(2, 3), "weight_hh_l0")), "GRU is parametrised already"),
 ]

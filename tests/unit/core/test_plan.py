@@ -119,6 +119,7 @@ PUBLIC = [
     "GRUCell",
     "GatedCell",
     "InputError",
+    "LRUCell",
     "LSTMCell",
     "LSTMState",
     "LawError",
@@ -145,6 +146,7 @@ PUBLIC = [
     "plan",
     "readout",
     "restore",
+    "timescales",
     "unfold",
 ]
 

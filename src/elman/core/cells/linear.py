@@ -19,11 +19,12 @@ class LinearCell(Cell):
 
     ::
 
-        h_t = a_t * h_{t-1} + b_t          y_t = h_t;  a_t, b_t functions of x_t
+        h_t = a_t * h_{t-1} + b_t          a_t, b_t functions of x_t
+        y_t = read(h_t, ...)               h_t itself, where a cell says nothing else
 
-    One of your own is :meth:`project`, which gives a and b for all steps; the engine ``scan`` then needs no loop over
-    time. The weights are ``weight_ih (G*H, D)`` and ``bias_ih (G*H,)``, drawn from U(-1/sqrt(D), 1/sqrt(D)), G gates in
-    the order ``GATES``.
+    One of your own is :meth:`project`, which gives a and b for all steps, and :meth:`read` where the output is not the
+    state; the engine ``scan`` then needs no loop over time. The weights are ``weight_ih (G*H, D)`` and ``bias_ih
+    (G*H,)``, drawn from U(-1/sqrt(D), 1/sqrt(D)), G gates in the order ``GATES``; a cell without gates makes its own.
 
     Args:
         input_size: D.
@@ -36,6 +37,8 @@ class LinearCell(Cell):
     GATES: ClassVar[tuple[str, ...]] = ()
     KEEPING: ClassVar[dict[str, int]] = {}
     """The gates whose bias says how much is kept, and with which sign."""
+    PAIRS: ClassVar[bool] = False
+    """Whether state, a and b are complex numbers: tensors ``(*, 2)`` of real and imaginary parts."""
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True) -> None:
         super().__init__()
@@ -44,6 +47,8 @@ class LinearCell(Cell):
             whole_number("hidden_size", hidden_size),
         )
         self.bias = bias
+        if not self.GATES:
+            return
         rows = len(self.GATES) * self.hidden_size
         self.weight_ih = nn.Parameter(torch.empty(rows, self.input_size))
         self.bias_ih = nn.Parameter(torch.empty(rows)) if bias else None
@@ -59,13 +64,17 @@ class LinearCell(Cell):
         return like.new_zeros(batch, self.hidden_size)
 
     @abstractmethod
-    def project(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """``(a, b)`` of all steps, ``(T, B, H)`` each, from x ``(T, B, D)``."""
+    def project(self, x: Tensor) -> tuple[Tensor, ...]:
+        """``a, b`` of all steps, ``(T, B, H)`` each, from x ``(T, B, D)``, and behind them what :meth:`read` needs."""
+
+    def read(self, h: Tensor, *more: Tensor) -> Tensor:
+        """The outputs of states ``(*, H)``, of one step or of all at once, with what ``project`` gave besides."""
+        return h
 
     def step(self, p: Any, state: Tensor) -> tuple[Tensor, Tensor]:
-        a, b = p
-        h = a * state + b
-        return h, h
+        a, b, *more = p
+        h = (turned(a, state) if self.PAIRS else a * state) + b
+        return self.read(h, *more), h
 
     def gates(self, x: Tensor) -> tuple[Tensor, ...]:
         """The G pre-activations ``W x + b`` of all steps, ``(T, B, H)`` each."""
@@ -76,16 +85,30 @@ class LinearCell(Cell):
         """Have unit k keep ``sigmoid(value_k)`` of its state a step where x says nothing; see ``init.chrono_``.
 
         Raises:
-            InputError: no bias says how much is kept.
+            InputError: as :meth:`check_keep`.
         """
-        if self.bias_ih is None:
-            raise InputError("this cell has no bias (bias=False), so its gates cannot start biased")
+        self.check_keep()
+        assert self.bias_ih is not None
         blocks = dict(zip(self.GATES, self.bias_ih.chunk(len(self.GATES)), strict=True))
         for name, sign in self.KEEPING.items():
             blocks[name].copy_(sign * value)
 
+    def check_keep(self) -> None:
+        """Raise :class:`InputError` where no bias says how much is kept."""
+        if not self.KEEPING:
+            name = type(self).__name__
+            raise InputError(f"{name} does not say which of its gates keep; name them in {name}.KEEPING")
+        if self.bias_ih is None:
+            raise InputError("this cell has no bias (bias=False), so its gates cannot start biased")
+
     def extra_repr(self) -> str:
         return f"{self.input_size}, {self.hidden_size}" + ("" if self.bias else ", bias=False")
+
+
+def turned(a: Tensor, b: Tensor) -> Tensor:
+    """The product of complex numbers as pairs ``(*, 2)``."""
+    (re, im), (real, imaginary) = a.unbind(-1), b.unbind(-1)
+    return torch.stack((re * real - im * imaginary, re * imaginary + im * real), -1)
 
 
 class MinGRUCell(LinearCell):

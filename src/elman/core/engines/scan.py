@@ -10,6 +10,7 @@ from torch import Tensor
 
 from elman.core.cells.base import Cell
 from elman.core.cells.linear import LinearCell
+from elman.core.cells.wrap import Residual, Wrapper, add_input
 from elman.core.engines.base import Engine, Request, inside_transform
 from elman.core.engines.buffers import address, whole
 from elman.core.engines.operators import BUILT
@@ -21,6 +22,14 @@ if BUILT:
     from elman import _native
 
 __all__ = ["ScanEngine", "linear_scan"]
+
+_KINDS = {
+    torch.float32: "float",
+    torch.float64: "double",
+    torch.complex64: "pair_float",
+    torch.complex128: "pair_double",
+}
+"""What the core has a scan of, and what it calls it."""
 
 _SHORT = 16
 """Steps up to which one after the other is as fast."""
@@ -37,10 +46,14 @@ class ScanEngine(Engine):
     name = "scan"
 
     def refusal(self, cell: Cell, request: Request) -> str | None:
+        while isinstance(cell, Residual) and cell.true_to_kernel:
+            cell = cell.cell
         if not isinstance(cell, LinearCell):
-            return "scan is for cells that are linear in their state, such as MinGRU"
+            return _not_linear(cell)
         if type(cell).step is not LinearCell.step or type(cell).observe is not Cell.observe:
             return f"{type(cell).__name__} has a step of its own, so it need not be linear"
+        if cell.PAIRS and request.dtype not in (torch.float32, torch.float64):
+            return f"scan has complex numbers of float32 and float64, and the input is {request.dtype}"
         if request.record:
             return "scan gives no gates of the steps between; engine='loop' records"
         if inside_transform():
@@ -52,21 +65,49 @@ class ScanEngine(Engine):
     def run(
         self, cell: Cell, x: Any, rows: Ragged, state: State, resets: tuple[Tensor, State] | None
     ) -> tuple[Tensor, State]:
-        a, b = cell.project(x)
-        # Under autocast a and b may be of less precision than the state, which a step would keep.
-        common = torch.promote_types(a.dtype, state.dtype)
-        a, b, state = a.to(common), b.to(common), state.to(common)
-        if not rows.steps:
-            return b, state
-        mask = rows.mask[..., None]
-        if resets is not None:
-            marks = resets[0][..., None] & mask
-            a, b = torch.where(marks, 0.0, a), torch.where(marks, a * resets[1] + b, b)
-        if not rows.full:
-            a, b = torch.where(mask, a, 1.0), torch.where(mask, b, 0.0)
-        h = linear_scan(a, b, state)
-        # A copy: a view would hold all outputs as long as the state is kept.
-        return h, h[-1].clone()
+        return _through(cell, cell.project(x), rows, state, resets)
+
+
+def _not_linear(cell: Cell) -> str:
+    inside = cell
+    while isinstance(inside, Wrapper):
+        inside = inside.cell
+    if not isinstance(inside, LinearCell):
+        return "scan is for cells that are linear in their state, such as MinGRU"
+    name = type(cell).__name__
+    return f"scan is for linear cells bare or in Residual, and {name} goes into the steps of {type(inside).__name__}"
+
+
+def _through(
+    cell: Cell, p: Any, rows: Ragged, state: State, resets: tuple[Tensor, State] | None
+) -> tuple[Tensor, State]:
+    """All steps of a linear cell, or of such a cell in ``Residual``, from what its ``project`` gave."""
+    if isinstance(cell, Residual):
+        inside, added = p
+        y, state = _through(cell.cell, inside, rows, state, resets)
+        return add_input(y, added), state
+    assert isinstance(cell, LinearCell)
+    a, b, *more = p
+    if not rows.steps:
+        return cell.read(b, *more), state
+    # Under autocast a and b may be of less precision than the state, which a step would keep.
+    common = torch.promote_types(a.dtype, state.dtype)
+    a, b, state = a.to(common), b.to(common), state.to(common)
+    if cell.PAIRS:
+        a, b, state = map(torch.view_as_complex, (a, b, state))
+    mask = rows.mask[..., None]
+    if resets is not None:
+        marks = resets[0][..., None] & mask
+        fresh = torch.view_as_complex(resets[1]) if cell.PAIRS else resets[1]
+        a, b = torch.where(marks, 0.0, a), torch.where(marks, a * fresh + b, b)
+    if not rows.full:
+        a, b = torch.where(mask, a, 1.0), torch.where(mask, b, 0.0)
+    h = linear_scan(a, b, state)
+    # A copy: a view would hold all outputs as long as the state is kept.
+    last = h[-1].clone()
+    if cell.PAIRS:
+        h, last = torch.view_as_real(h), torch.view_as_real(last)
+    return cell.read(h, *more), last
 
 
 def linear_scan(a: Tensor, b: Tensor, start: Tensor) -> Tensor:
@@ -79,7 +120,10 @@ def linear_scan(a: Tensor, b: Tensor, start: Tensor) -> Tensor:
 
 
 class _Scan(torch.autograd.Function):
-    """With ``g_t`` the gradient of h_t, ``d_t = g_t + a_{t+1} d_{t+1}`` is that of b_t: a scan backwards in time."""
+    """With ``g_t`` the gradient of h_t, ``d_t = g_t + a_{t+1}' d_{t+1}`` is that of b_t: a scan backwards in time.
+
+    ``'`` is the conjugate, which of real numbers is the number.
+    """
 
     @staticmethod
     def forward(ctx: Any, a: Tensor, b: Tensor, start: Tensor) -> Tensor:
@@ -94,9 +138,9 @@ class _Scan(torch.autograd.Function):
         if not torch.is_grad_enabled() and _native_can(a, g, start):
             return _native_back(a, start, h, g)
         following = torch.cat([a[1:], torch.zeros_like(a[:1])])
-        d = linear_scan(following.flip(0), g.flip(0), torch.zeros_like(start)).flip(0)
+        d = linear_scan(following.conj().flip(0), g.flip(0), torch.zeros_like(start)).flip(0)
         before = torch.cat([start[None], h[:-1]])
-        return d * before, d, a[0] * d[0]
+        return d * before.conj(), d, a[0].conj() * d[0]
 
 
 def _native_can(*tensors: Tensor) -> bool:
@@ -106,7 +150,7 @@ def _native_can(*tensors: Tensor) -> bool:
     if any(_batched(tensor) for tensor in tensors):
         return False
     kinds = {tensor.dtype for tensor in tensors}
-    return len(kinds) == 1 and kinds <= {torch.float32, torch.float64} and all(one.is_cpu for one in tensors)
+    return len(kinds) == 1 and kinds <= _KINDS.keys() and all(one.is_cpu for one in tensors)
 
 
 def _batched(tensor: Tensor) -> bool:
@@ -121,7 +165,7 @@ def _sizes(a: Tensor) -> tuple[int, int]:
 
 def _native_scan(a: Tensor, b: Tensor, start: Tensor) -> Tensor:
     h = torch.empty(a.shape, dtype=a.dtype)
-    run = _native.scan_float if a.dtype == torch.float32 else _native.scan_double
+    run = getattr(_native, f"scan_{_KINDS[a.dtype]}")
     a, b, start = (_whole(a, a), _whole(b, a), _whole(start, a[0]))
     told: Any = (*_sizes(a), *map(address, (a, b, start, h)), torch.get_num_threads())
     run(*told)
@@ -130,7 +174,7 @@ def _native_scan(a: Tensor, b: Tensor, start: Tensor) -> Tensor:
 
 def _native_back(a: Tensor, start: Tensor, h: Tensor, g: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     da, db, dstart = (torch.empty(shape, dtype=a.dtype) for shape in (a.shape, a.shape, a.shape[1:]))
-    run = _native.scan_backward_float if a.dtype == torch.float32 else _native.scan_backward_double
+    run = getattr(_native, f"scan_backward_{_KINDS[a.dtype]}")
     given = (_whole(a, a), _whole(start, a[0]), _whole(h, a), _whole(g, a))
     told: Any = (*_sizes(a), *map(address, (*given, da, db, dstart)), torch.get_num_threads())
     run(*told)
@@ -141,7 +185,7 @@ def _whole(tensor: Tensor, like: Tensor) -> Tensor:
     """Contiguous numbers of the shape that the core counts on."""
     if tensor.shape != like.shape:
         raise InputError(f"scan: expected {tuple(like.shape)} as a is, got {tuple(tensor.shape)}")
-    found = whole(tensor)
+    found = whole(tensor.resolve_conj())
     assert found is not None
     return found
 
