@@ -92,6 +92,7 @@ class Run:
         id: str | None = None,
         time: str | None = None,
         search: Search | Draws | None = None,
+        every_step: bool = False,
     ) -> pl.DataFrame:
         """Predict a file, or a list of sequences (texts, arrays ``[T, C]``, or dictionaries of columns).
 
@@ -100,6 +101,8 @@ class Run:
             id: column that says which rows of the file form one sequence; None takes that of the training.
             time: column of each row's time; None takes that of the training.
             search: how texts are written, see :class:`elman.model.write.Search` and ``Draws``; None takes a beam of 5.
+            every_step: what is said of each sequence so far, a row a step; of a model that reads forwards (``causal``)
+                and gives one answer a sequence.
 
         Returns:
             A polars frame: for a label ``id``, ``label`` and a probability a class; for several ``labels`` (``|``
@@ -109,7 +112,7 @@ class Run:
         Warns:
             UserWarning: words or characters that training never saw, counted.
         """
-        found = predict(self.model, self._examples(data, id, time), search)
+        found = predict(self.model, self._examples(data, id, time), search, early=every_step)
         for note in found.notes:
             warnings.warn(note, stacklevel=2)
         return found.frame

@@ -45,8 +45,9 @@ def conclude(run: Any, file: str, settings: dict[str, Any]) -> None:
     best, history = run.history.best, run.history
     show.notes([*history.ending, *([history.stopped] if history.interrupted else [])])
     show.out.print()
+    kept = "kept" if best.chosen_by == "last" else "best"
     count = (
-        f"{run.scores.count:,} scored, held out from training (epoch {best.epoch} of {len(history.epochs)} was best)"
+        f"{run.scores.count:,} scored, held out from training (epoch {best.epoch} of {len(history.epochs)} was {kept})"
     )
     show.score_lines(run, count)
     show.out.print(show.wrap(said_of(run)))

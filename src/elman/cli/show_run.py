@@ -94,6 +94,7 @@ def _network(found: Any) -> None:
     net, weights = config.net, sum(weight.numel() for weight in found.model.parameters())
     reads = ", ".join(config.input.columns[:8]) + (", ..." if len(config.input.columns) > 8 else "")
     ways = ", both ways" if net.bidirectional else ""
+    ways += " beside convolution" if net.front else ""
     show.out.print(f"{found.path}: {config.source} -> {config.target}")
     show.out.print(show.wrap(f"reads {reads}; {net.layers} x {net.cell} {net.hidden}{ways}; {weights:,} weights"))
 

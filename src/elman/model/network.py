@@ -15,6 +15,7 @@ from elman.core.cells.linear import LinearCell, MinGRUCell, MinLSTMCell
 from elman.core.cells.lstm import LSTMCell
 from elman.core.cells.wrap import Residual, VariationalDropout, WeightDrop, Zoneout
 from elman.core.errors import InputError, nearest
+from elman.core.layers.conv import Beside, convolutions
 from elman.core.layers.readout import readout
 from elman.core.layers.stack import Bidirectional, LockedDropout, Recurrent, Stack
 from elman.core.layers.words import WordDropout
@@ -60,7 +61,9 @@ class SequenceModel(nn.Module):
         stages, width = _entrance(config)
         layers, width = _trunk(config, width, cells or {})
         self.trunk = Stack([*stages, *layers])
-        self.readout = None if net.readout == "every" else readout(net.readout, width, both_ways=net.bidirectional)
+        self.readout = None
+        if net.readout != "every":
+            self.readout = readout(net.readout, width, both_ways=net.bidirectional, backward=net.hidden)
         self.dropout = nn.Dropout(net.dropout)
         self.decoder = _decoder(config, width, cells or {})
         self.head = _head(config, width, self.decoder)
@@ -89,6 +92,17 @@ class SequenceModel(nn.Module):
             return self._forecast(ragged)
         steps, _ = self.features(ragged)
         return self.head.raw(self.dropout(self.readout(steps)))
+
+    def answers_so_far(self, ragged: Ragged) -> Tensor:
+        """What the head makes of every row's first t steps, for every t, ``(T, B, *)``; see :meth:`answer`.
+
+        Raises:
+            InputError: the model has no one answer a sequence, or reads what comes later.
+        """
+        if self.readout is None or self.config.lookback or not self.causal:
+            raise InputError("this model says nothing of a sequence before its end")
+        steps, _ = self.features(ragged)
+        return self.head.raw(self.dropout(self.readout.so_far(steps).values))
 
     def _forecast(self, ragged: Ragged) -> Tensor:
         """Quantiles of a forecast, ``(B, H, C, Q)``.
@@ -242,7 +256,20 @@ def _highway(config: ModelConfig) -> nn.Linear | None:
     return linear
 
 
+FILTERS = (64, 128, 64)
+"""Filters of the convolutional blocks, of 8, 5 and 3 steps: half as many as in the FCN, for the same scores."""
+
+
 def _trunk(config: ModelConfig, width: int, cells: Cells) -> tuple[list[Stage], int]:
+    """The recurrent layers, and beside them convolution where the settings say so (as in LSTM-FCN, Karim et al. 2018)."""
+    layers, out = _recurrent(config, width, cells)
+    if config.net.front is None:
+        return layers, out
+    blocks = Stack(convolutions(width, FILTERS, causal=not config.net.bidirectional))
+    return [Beside([blocks, Stack(layers)])], FILTERS[-1] + out
+
+
+def _recurrent(config: ModelConfig, width: int, cells: Cells) -> tuple[list[Stage], int]:
     net = config.net
     if config.source == "label":
         return [], width  # one step needs no memory

@@ -130,7 +130,7 @@ def check_metric(metric: str, out: object, target: str, source: str = "") -> Non
 
 def check_choice(metric: str, out: object, target: str, source: str = "") -> None:
     """Raise :class:`InputError` for what an epoch cannot be chosen by."""
-    known = ["loss", *(name for name in metrics_of(out, target, source) if METRICS[name])]
+    known = ["loss", "last", *(name for name in metrics_of(out, target, source) if METRICS[name])]
     if metric not in known:
         raise InputError(
             f"--choose-by {metric}: epochs are chosen by {' or '.join(known)} of the validation part here."
