@@ -19,6 +19,8 @@ _KEPT = {
     "forecast.svg": "the last forecast and what came",
     "horizon.svg": "errors by step ahead",
     "lengths.svg": "errors by length",
+    "telling.svg": "the stretch of a series that tells most of its class",
+    "early.svg": "how soon the class of a series is told",
     "attention.svg": "where the decoder looked while it wrote",
     "written.html": "texts that it wrote, beside those in the data",
     "tags.html": "sentences with their tags, mistakes marked",

@@ -261,7 +261,7 @@ FILTERS = (64, 128, 64)
 
 
 def _trunk(config: ModelConfig, width: int, cells: Cells) -> tuple[list[Stage], int]:
-    """The recurrent layers, and beside them convolution where the settings say so (as in LSTM-FCN, Karim et al. 2018)."""
+    """The recurrent layers, and convolution beside them where settings say so (as in LSTM-FCN, Karim et al. 2018)."""
     layers, out = _recurrent(config, width, cells)
     if config.net.front is None:
         return layers, out

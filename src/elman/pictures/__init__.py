@@ -6,6 +6,7 @@ from elman.pictures.heat import Look, attention
 from elman.pictures.lines import forecast, learning_curves
 from elman.pictures.matrix import confusion
 from elman.pictures.sides import Told, side_by_side
+from elman.pictures.telling import Telling, telling
 from elman.pictures.terminal import bar, chart, sparkline
 from elman.pictures.tokens import Read, Word, surprise, tagged
 from elman.pictures.trials import trials
@@ -14,6 +15,7 @@ from elman.pictures.unfold import unfolded
 __all__ = [
     "Look",
     "Read",
+    "Telling",
     "Told",
     "Word",
     "attention",
@@ -28,6 +30,7 @@ __all__ = [
     "sparkline",
     "surprise",
     "tagged",
+    "telling",
     "trials",
     "unfolded",
 ]

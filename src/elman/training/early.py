@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
+import torch
 
 from elman.core.errors import InputError
+from elman.data.batch import Batches, ExampleSet
 from elman.data.roles import Examples
-from elman.model.answers import chances_from, quantiles_from
+from elman.model.answers import chances, chances_from, quantiles_from
 from elman.model.grammar import ONE_ANSWER, parse_target
 from elman.model.kinds.joined import JoinedIn
 from elman.model.kinds.label import LabelOut
@@ -19,7 +22,28 @@ from elman.model.kinds.series import SeriesIn
 from elman.model.network import SequenceModel
 from elman.training.frames import encoded_rows, every_step, intervals
 
-__all__ = ["early_frame", "looks_ahead"]
+__all__ = ["Early", "early_curves", "early_frame", "looks_ahead"]
+
+_CURVES = 5
+"""Classes whose chances are drawn."""
+
+
+@dataclass(frozen=True)
+class Early:
+    """How the answer on one example came about.
+
+    Attributes:
+        name: of the example. truth: its class.
+        classes: the truth, and those that were thought likeliest on the way. chances: of them, ``[T, K]``.
+        settled: the first step from which on the answer stays what it is in the end.
+    """
+
+    name: str
+    truth: str
+    classes: list[str]
+    chances: np.ndarray
+    settled: int
+
 
 _OPTION = "--every-step"
 
@@ -61,12 +85,37 @@ def early_frame(model: SequenceModel, ex: Examples) -> pl.DataFrame:
     if isinstance(out, NumberOut):
         said = np.concatenate([quantiles_from(model, one).numpy() for one in found])
         return pl.DataFrame(intervals(columns, out, said.reshape(len(said), *said.shape[2:])))
-    chances = np.concatenate([chances_from(model, one).numpy() for one in found])
+    every = np.concatenate([chances_from(model, one).numpy() for one in found])
     if isinstance(out, LabelsOut):
-        sets = ["|".join(c for c, holds in zip(out.classes, row, strict=True) if holds) for row in out.decide(chances)]
+        sets = ["|".join(c for c, holds in zip(out.classes, row, strict=True) if holds) for row in out.decide(every)]
         columns["labels"] = sets
     elif isinstance(out, LabelOut):
-        columns["label"] = [out.classes[k] for k in chances.argmax(1)]
+        columns["label"] = [out.classes[k] for k in every.argmax(1)]
     else:
         raise TypeError(type(out).__name__)
-    return pl.DataFrame(columns | {f"p_{name}": chances[:, k] for k, name in enumerate(out.classes)})
+    return pl.DataFrame(columns | {f"p_{name}": every[:, k] for k, name in enumerate(out.classes)})
+
+
+@torch.inference_mode()
+def early_curves(model: SequenceModel, data: Batches) -> Early | None:
+    """How the answer came about on the first example that is told rightly; None where nothing can be said early."""
+    out = model.config.output
+    if looks_ahead(model) or not isinstance(out, LabelOut) or not isinstance(data, ExampleSet):
+        return None
+    model.eval()
+    device = next(model.parameters()).device
+    for batch in data.in_order(64):
+        moved = batch.to(device)
+        right = (chances(model, moved.ragged).argmax(-1).cpu() == batch.target) & (batch.ragged.host_lengths > 1)
+        for row in right.nonzero().flatten().tolist()[:1]:
+            one = moved.ragged.rows(torch.tensor([row])).slice_time(0, int(batch.ragged.host_lengths[row]))
+            found = torch.softmax(model.answers_so_far(one)[:, 0], dim=-1).cpu().numpy()
+            truth, said = int(batch.target[row]), found.argmax(1)
+            others = [k for k in np.argsort(-found.max(0), kind="stable").tolist() if k != truth]
+            kept = [truth, *others[: _CURVES - 1]]
+            wrong = np.flatnonzero(said != said[-1])
+            number = row if batch.numbers is None else int(batch.numbers[row])
+            name = f"series {data.whence.ids[number]}" if data.whence is not None else f"example {number + 1}"
+            settled = int(wrong[-1]) + 2 if len(wrong) else 1
+            return Early(name, out.classes[truth], [out.classes[k] for k in kept], found[:, kept], settled)
+    return None

@@ -33,8 +33,8 @@ class StepNorm(nn.BatchNorm1d):
     def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
         """``(T, B, F)`` to the same shape; ``mask`` ``(T, B)`` says which steps are real, None that all are."""
         if not self.training or values.shape[0] * values.shape[1] < 2 or (mask is not None and int(mask.sum()) < 2):
-            scale = self.weight / (self.running_var + self.eps).sqrt()  # type: ignore[operator]
-            return values * scale + (self.bias - self.running_mean * scale)  # type: ignore[operator]
+            known = (self.running_mean, self.running_var, self.weight, self.bias)
+            return nn.functional.batch_norm(values.flatten(0, 1), *known, eps=self.eps).view_as(values)
         if mask is None:
             return super().forward(values.flatten(0, 1)).view_as(values)
         made = values.new_zeros(values.shape)
