@@ -1,16 +1,17 @@
 """Series with a number, and with several labels: elman beside linear models of summary features, on the same split.
 
     python bench/answers.py peak --out lines.jsonl          tomorrow's peak of electricity demand from today
-    python bench/answers.py harmony --out lines.jsonl       which pitch classes sound under a melody of Bach's
+    python bench/answers.py harmony --out lines.jsonl       which pitch classes sound under the last note of a melody
     python bench/answers.py files peak --to FOLDER          only the files, for the command line
     python bench/answers.py table lines.jsonl
 
-`peak`: the half hours of a day in Victoria (48 steps of demand and temperature; days of UTC) and the highest demand of
-the day behind it. 2012 and 2013 train, the first half of 2014 validates, the rest tests. `harmony`: four bars of four
-quarters of the highest voice, and the pitch classes that the three voices below it sound meanwhile; the split of the
-chorales is the given one. `$ELMAN_DATA` names the folder of the data. Baselines are those that every training scores:
-the median or the commonest set, and ridge or logistic regression on mean, standard deviation, extremes, slope and last
-value of every channel and the length.
+`peak`: the half hours of a day in Victoria (48 steps of demand and temperature) and the highest demand of the day
+behind it. 2012 and 2013 train, the first half of 2014 validates, the rest tests. `harmony`: sixteen quarters of the
+highest voice of a chorale of Bach's, and the pitch classes that the three voices below it sound at the last of them;
+the split of the chorales is the given one. `$ELMAN_DATA` names the folder of the data. Baselines are those that every
+training scores: the median or the commonest set, and ridge or logistic regression on mean, standard deviation,
+extremes, slope and last value of every channel and the length (with thresholds of the best F1 in training). A line is appended for every finished
+training; what is there is not done again.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ import polars as pl
 import elman
 
 PITCHES = ("C", "Cis", "D", "Es", "E", "F", "Fis", "G", "As", "A", "B", "H")
-STEPS = 16
+STEPS, STRIDE = 16, 2
 
 TASKS: dict[str, dict[str, Any]] = {
     "peak": {"source": "series:demand,temperature", "target": "number:peak", "id": "day", "split": "part"},
@@ -46,8 +47,7 @@ def data() -> Path:
 def peak() -> pl.DataFrame:
     """A row a half hour, with the highest demand of the next day."""
     raw = pl.read_csv(data() / "vic_electricity" / "vic_electricity.csv.gz")
-    day = raw["Time"].str.slice(0, 10)
-    frame = pl.DataFrame({"day": day, "demand": raw["Demand"], "temperature": raw["Temperature"]})
+    frame = pl.DataFrame({"day": raw["Date"], "demand": raw["Demand"], "temperature": raw["Temperature"]})
     highest = frame.group_by("day").agg(pl.len().alias("steps"), pl.col("demand").max().alias("peak")).sort("day")
     highest = highest.with_columns(pl.col("peak").shift(-1)).filter(
         (pl.col("steps") == 48) & pl.col("peak").is_not_null()
@@ -58,19 +58,21 @@ def peak() -> pl.DataFrame:
 
 
 def harmony() -> pl.DataFrame:
-    """A row a quarter of the melody; excerpts follow each other without overlap."""
+    """A row a quarter of the melody; an excerpt ends at every other quarter."""
     with gzip.open(data() / "jsb_chorales" / "Jsb16thSeparated.json.gz") as file:
         chorales = json.load(file)
     rows: list[dict[str, Any]] = []
     for part in ("train", "valid", "test"):
         for k, chorale in enumerate(chorales[part]):
             quarters = chorale[::4]
-            for start in range(0, len(quarters) - STEPS + 1, STEPS):
-                some = quarters[start : start + STEPS]
-                below = sorted({int(note) % 12 for voices in some for note in voices[1:] if note >= 0})
-                said = "|".join(PITCHES[one] for one in below)
-                name = f"{part}-{k}-{start // STEPS}"
-                rows += [{"excerpt": name, "melody": float(voices[0]), "below": said, "part": part} for voices in some]
+            for end in range(STEPS, len(quarters) + 1, STRIDE):
+                chord = sorted({int(note) % 12 for note in quarters[end - 1][1:] if note >= 0})
+                said = "|".join(PITCHES[one] for one in chord)
+                name = f"{part}-{k}-{end}"
+                rows += [
+                    {"excerpt": name, "melody": float(voices[0]), "below": said, "part": part}
+                    for voices in quarters[end - STEPS : end]
+                ]
     return pl.DataFrame(rows)
 
 
@@ -127,8 +129,11 @@ def main() -> None:
     elif given.verb == "files":
         {"peak": peak, "harmony": harmony}[given.task]().write_csv(given.to / f"{given.task}.csv")
     else:
-        for seed in range(given.seeds):
-            line = one(given.verb, seed, **({"front": "conv"} if given.front else {}))
+        settings = {"front": "conv"} if given.front else {}
+        there = [json.loads(line) for line in given.out.read_text().splitlines()] if given.out.exists() else []
+        done = [line["seed"] for line in there if (line["task"], line["settings"]) == (given.verb, settings)]
+        for seed in sorted(set(range(given.seeds)) - set(done)):
+            line = one(given.verb, seed, **settings)
             with given.out.open("a") as file:
                 file.write(json.dumps(line) + "\n")
             print(json.dumps({key: line[key] for key in ("scores", "baselines", "seconds")}), flush=True)

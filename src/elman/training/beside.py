@@ -13,7 +13,7 @@ from elman.model.grammar import parse_target
 from elman.model.kinds.crf import spans
 from elman.model.kinds.joined import JoinedIn
 from elman.model.kinds.label import LabelOut
-from elman.model.kinds.labels import LabelsOut
+from elman.model.kinds.labels import LabelsOut, best_thresholds
 from elman.model.kinds.number import LEVELS, NumberOut
 from elman.model.kinds.series import SeriesIn
 from elman.model.summary import Logistic, RidgeOnSummary, summary
@@ -162,9 +162,12 @@ def _summarised(config: ModelConfig, train: ExampleSet, test: ExampleSet) -> dic
     if not isinstance(out, (LabelOut, LabelsOut)):
         return {}
     seen = learnt >= 0 if learnt.ndim == 1 else np.ones(len(learnt), dtype=bool)
-    found = Logistic(past[seen], learnt[seen], len(out.classes)).chances(given)
-    several = isinstance(out, LabelsOut)
-    made = set_scores(found, found > 0.5, target) if several else class_scores(found, target, confused=False)
+    logistic = Logistic(past[seen], learnt[seen], len(out.classes))
+    found = logistic.chances(given)
+    if isinstance(out, LabelsOut):
+        made = set_scores(found, found >= np.array(best_thresholds(logistic.chances(past), learnt)), target)
+    else:
+        made = class_scores(found, target, confused=False)
     return {"logistic regression on summary features": made}
 
 
