@@ -34,14 +34,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def runs(place: Path) -> Path:
+def runs(place: Path, elman: Elman) -> Path:
     """Two runs in it: one that reads forwards, one both ways."""
-    from tests.cli.conftest import run
-
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
         for name, words in (("ahead", "--causal --choose-by last"), ("both", "")):
-            said = run(*TRAIN.split(), *words.split(), "--out", name)
+            said = elman(*TRAIN.split(), *words.split(), "--out", name)
             assert said.code == 0, said.err
             assert "beside convolution" in said.out + said.err
     return place

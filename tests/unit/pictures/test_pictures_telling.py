@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
+
 import numpy as np
 import pytest
 
 from elman.pictures import Telling, telling
-from tests.unit.pictures.test_pictures_charts import NASTY, parse, words
+
+SVG = "{http://www.w3.org/2000/svg}"
+NASTY = "<script>alert(1)</script> & 'Ж' 日本語 \x00" + "long " * 80
+
+
+def parse(svg: str) -> ET.Element:
+    """The root of a picture, in which nothing lies outside."""
+    root = ET.fromstring(svg)
+    width, height = float(root.attrib["width"]), float(root.attrib["height"])
+    assert not list(root.iter(f"{SVG}script"))
+    for node in root.iter():
+        for key, limit in (("x", width), ("x1", width), ("x2", width), ("y", height), ("y1", height), ("y2", height)):
+            assert -1 <= float(node.attrib.get(key, 0)) <= limit + 1, (node.tag, node.attrib)
+        for pair in node.attrib.get("points", "").split():
+            x, y = (float(part) for part in pair.split(","))
+            assert -1 <= x <= width + 1
+            assert -1 <= y <= height + 1
+    return root
+
+
+def words(root: ET.Element) -> list[str]:
+    return ["".join(node.itertext()) for node in root.iter(f"{SVG}text")]
 
 
 def _one(channels: int = 1, steps: int = 50, **more: object) -> Telling:
