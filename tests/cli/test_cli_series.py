@@ -108,7 +108,7 @@ def test_the_last_epoch_is_kept_and_not_called_the_best(runs: Path, elman: Elman
     ("words", "part"),
     [
         ("--front wide", "front: expected 'conv', got 'wide'"),
-        ("--choose-by first", "--choose-by first: epochs are chosen by loss or last or accuracy"),
+        ("--choose-by first", "--choose-by first: epochs are chosen by loss or accuracy"),
     ],
 )
 def test_words_that_are_none_are_refused(elman: Elman, words: str, part: str) -> None:

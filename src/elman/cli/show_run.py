@@ -103,7 +103,8 @@ def _history(found: Any, record: dict[str, Any]) -> str:
     history = found.history
     ended = f"; {history.stopped}" if history.stopped else ""
     plan = "; ".join(dict.fromkeys(f"{one['engine']}: {one['reason']}" for one in record.get("plan", [])))
-    epochs = "1 epoch" if record["epochs"] == 1 else f"{record['epochs']} epochs, the best was {record['best_epoch']},"
+    kept = "the last was kept" if "last" in record.get("chosen_by", {}) else f"the best was {record['best_epoch']},"
+    epochs = "1 epoch" if record["epochs"] == 1 else f"{record['epochs']} epochs, {kept}"
     return (
         f"trained {record.get('date', '')}: {epochs} in {record['seconds']:.0f} s{ended}"
         f"{'; engine ' + plan if plan else ''}"
