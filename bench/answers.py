@@ -10,8 +10,8 @@ behind it. 2012 and 2013 train, the first half of 2014 validates, the rest tests
 highest voice of a chorale of Bach's, and the pitch classes that the three voices below it sound at the last of them;
 the split of the chorales is the given one. `$ELMAN_DATA` names the folder of the data. Baselines are those that every
 training scores: the median or the commonest set, and ridge or logistic regression on mean, standard deviation,
-extremes, slope and last value of every channel and the length (with thresholds of the best F1 in training). A line is appended for every finished
-training; what is there is not done again.
+extremes, slope and last value of every channel and the length (with thresholds of the best F1 in training). A line is
+appended for every finished training; what is there is not done again.
 """
 
 from __future__ import annotations

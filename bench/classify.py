@@ -6,9 +6,8 @@
     python bench/classify.py table lines.jsonl                   medians over the seeds, as Markdown
 
 The split is that of the archives, the settings are SETTINGS for all; `$ELMAN_DATA` names the folder of the data. A line
-is appended for every finished training; what is there is not done again. Figures of 1-NN DTW (warping over the whole
-length) are those of the archives, of LSTM-FCN those of Karim et al. 2018 (arXiv 1709.05206; JapaneseVowels: MLSTM-FCN,
-arXiv 1801.04503).
+is appended for every finished training; what is there is not done again. Figures of 1-NN DTW and of LSTM-FCN (Karim
+et al. 2018, arXiv 1709.05206; JapaneseVowels: MLSTM-FCN, arXiv 1801.04503) are recalled, not measured here.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from typing import Any
 import elman
 
 SETTINGS: dict[str, Any] = {"front": "conv", "batch": 8, "dropout": 0.2, "choose_by": "last", "average": "ema"}
-"""Chosen on the training parts of four sets; see docs/log.md."""
+"""Chosen by folds within the training parts of three sets; see docs/log.md."""
 
 DTW = {
     "ItalyPowerDemand": 0.95, "Coffee": 1.0, "FaceFour": 0.83, "GunPoint": 0.91, "BasicMotions": 0.98, "ECG200": 0.77,

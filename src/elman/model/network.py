@@ -257,7 +257,7 @@ def _highway(config: ModelConfig) -> nn.Linear | None:
 
 
 FILTERS = (64, 128, 64)
-"""Filters of the convolutional blocks, of 8, 5 and 3 steps: half as many as in the FCN, for the same scores."""
+"""Filters of the convolutional blocks, of 8, 5 and 3 steps: half as many as in the FCN, a quarter of the cost."""
 
 
 def _trunk(config: ModelConfig, width: int, cells: Cells) -> tuple[list[Stage], int]:
