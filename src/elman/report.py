@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import warnings
 from collections.abc import Callable, Iterator
@@ -29,11 +30,13 @@ from elman.model.kinds.number import LEVELS, NumberOut
 from elman.model.write import parts_of
 from elman.record import read_record
 from elman.training.coloured import goes_on, sentences, surprises, tags_words
+from elman.training.early import Early, early_curves
 from elman.training.finder import RateTest
 from elman.training.measures import OF_HUNDRED, Scores, digits
 from elman.training.mistakes import Mistakes
 from elman.training.settings import Job
 from elman.training.shown import Glance, Wrote, examples, glances
+from elman.training.telling import Told, telling_stretches
 
 if TYPE_CHECKING:
     from elman.run import Run
@@ -99,9 +102,8 @@ def toml(job: Job) -> str:
 
 def draw(run: Run, data: Prepared, found: Mistakes) -> None:
     """Write the pictures of a run into its folder; one that cannot be drawn is left out, with a note."""
-    for name, make in chain(
-        _pictures(run, data), _written(run, data), _coloured(run, data), _lengths(found), _kept(run)
-    ):
+    told = chain(_written(run, data), _coloured(run, data), _classified(run, data), _lengths(found), _kept(run))
+    for name, make in chain(_pictures(run, data), told):
         try:
             (run.path / name).write_text(make(), encoding="utf-8")
         except (ValueError, ArithmeticError, LookupError, OSError, RuntimeError) as error:
@@ -218,6 +220,56 @@ def _side_by_side(run: Run, made: list[Wrote], count: int) -> str:
         subtitle=", ".join([f"{len(rows)} labels" if of_labels else f"{len(rows)} of {count:,} examples", *said])
         + (", the five likeliest texts of each" if of_labels else ", by a beam of 5"),
         compared=not of_labels,
+    )
+
+
+def _classified(run: Run, data: Prepared) -> Iterator[tuple[str, Callable[[], str]]]:
+    """Of series with a class each: what tells it, and how soon it is told."""
+    judged, part = (data.valid, "validation") if data.test is None else (data.test, "test")
+    told = telling_stretches(run.model, judged)
+    if told:
+        yield "telling.svg", partial(_telling, told, run.model.config.input.columns, part)
+    early = early_curves(run.model, judged)
+    if early is not None:
+        yield "early.svg", partial(_early, early, part)
+
+
+def _telling(told: list[Told], columns: list[str], part: str) -> str:
+    rows = [
+        pictures.Telling(
+            f"{one.truth}  ({one.name})",
+            one.values,
+            one.falls,
+            one.first,
+            one.last,
+            f"chance {one.chance:.3f}; without steps {one.first} to {one.last} {one.without:.3f}, its odds "
+            f"{_times(one.fall)} times lower",
+        )
+        for one in told
+    ]
+    return pictures.telling(
+        rows,
+        columns,
+        title="What tells the class",
+        subtitle=f"series of the {part} part, one a class; a tenth of each is put on the line between its ends in turn",
+    )
+
+
+def _times(fall: float) -> str:
+    """How many times lower odds are whose logarithm has fallen, with at most two digits that count."""
+    factor = math.exp(min(fall, 700.0))
+    return f"{factor:.1f}" if factor < 10 else f"{float(f'{factor:.2g}'):,.0f}" if factor < 1e6 else "over a million"
+
+
+def _early(early: Early, part: str) -> str:
+    return pictures.learning_curves(
+        np.arange(1, len(early.chances) + 1),
+        {name: early.chances[:, k] for k, name in enumerate(early.classes)},
+        title=f"How soon the class is told: {early.name} of the {part} part, in truth {early.truth}",
+        subtitle=f"what the model thinks of the steps so far; it stays with its answer from step {early.settled} on",
+        x_label="steps read",
+        y_label="chance of each class",
+        linear=True,
     )
 
 

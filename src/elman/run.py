@@ -74,8 +74,7 @@ class Run:
         path: its folder.
         scores: on the test part (on the validation part where there is no test).
         baselines: the scores of what costs nothing, by name, on the same data.
-        history: the epochs.
-        notes: what was chosen from the data.
+        history: the epochs. notes: what was chosen from the data.
     """
 
     model: SequenceModel
@@ -92,14 +91,15 @@ class Run:
         id: str | None = None,
         time: str | None = None,
         search: Search | Draws | None = None,
+        every_step: bool = False,
     ) -> pl.DataFrame:
         """Predict a file, or a list of sequences (texts, arrays ``[T, C]``, or dictionaries of columns).
 
         Args:
             data: the file's name, or the sequences.
-            id: column that says which rows of the file form one sequence; None takes that of the training.
-            time: column of each row's time; None takes that of the training.
+            id, time: columns: rows of one value form one sequence; a row's time. None takes those of the training.
             search: how texts are written, see :class:`elman.model.write.Search` and ``Draws``; None takes a beam of 5.
+            every_step: say after every step what is thought of each sequence so far (of a model that reads forwards).
 
         Returns:
             A polars frame: for a label ``id``, ``label`` and a probability a class; for several ``labels`` (``|``
@@ -109,7 +109,7 @@ class Run:
         Warns:
             UserWarning: words or characters that training never saw, counted.
         """
-        found = predict(self.model, self._examples(data, id, time), search)
+        found = predict(self.model, self._examples(data, id, time), search, early=every_step)
         for note in found.notes:
             warnings.warn(note, stacklevel=2)
         return found.frame

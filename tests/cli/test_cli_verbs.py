@@ -39,7 +39,9 @@ def test_a_run_leaves_a_model_with_its_record(trained: Any, job: str) -> None:
     folder, said = trained
     assert said[job].code == 0, said[job].err
     run = folder / job
-    pictures = {"learning.svg"} | {"label": {"confusion.svg"}, "fault": {"confusion.svg"}}.get(job, set())
+    pictures = {"learning.svg"} | {"label": {"confusion.svg"}, "fault": {"confusion.svg", "telling.svg"}}.get(
+        job, set()
+    )
     pictures |= {"forecast.svg", "horizon.svg"} if job == "future" else set()
     pages = {"surprise.html"} if job == "book" else set()
     assert {path.name for path in run.iterdir()} == KEPT | pictures | pages

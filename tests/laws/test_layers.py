@@ -10,7 +10,9 @@ from torch import Tensor, nn
 
 import elman
 from elman.core import (
+    Beside,
     Bidirectional,
+    Convolution,
     ElmanCell,
     GRUCell,
     InputError,
@@ -30,6 +32,7 @@ from elman.core import (
     readout,
 )
 from elman.core.check import Values, compare
+from elman.core.layers.conv import StepNorm
 from elman.core.layers.readout import Attention
 from elman.core.state import State, leaves, take_rows
 
@@ -47,6 +50,24 @@ def _wrapped() -> Stage:
     return Stack([PerStep(nn.Linear(WIDTH, SIZE)), Recurrent(WeightDrop(ElmanCell(SIZE, SIZE), 0.3)), upper])
 
 
+def _convolution(width: int, causal: bool, filters: int = SIZE) -> Convolution:
+    """One whose norm has seen something."""
+    stage = Convolution(WIDTH, filters, width, causal=causal)
+    source = torch.Generator().manual_seed(4)
+    for values in (stage.norm.running_mean, stage.norm.running_var, stage.norm.weight.data, stage.norm.bias.data):
+        assert values is not None
+        values.uniform_(0.3, 1.7, generator=source)
+    return stage
+
+
+NORMED: dict[str, Callable[[], Stage]] = {
+    "convolution_causal": lambda: _convolution(4, True),
+    "convolution_of_one": lambda: _convolution(1, True),
+    "beside_causal": lambda: Beside([_convolution(3, True, 2), Recurrent(GRUCell(WIDTH, 4))]),
+    "convolution_first": lambda: Stack([_convolution(3, True, WIDTH), _convolution(2, True)]),
+}
+"""Causal, but in training their norm is that of all steps that are given at once."""
+
 CAUSAL: dict[str, Callable[[], Stage]] = {
     "per_step": lambda: PerStep(nn.Linear(WIDTH, SIZE)),
     "recurrent": lambda: Recurrent(LSTMCell(WIDTH, SIZE)),
@@ -57,7 +78,11 @@ CAUSAL: dict[str, Callable[[], Stage]] = {
 }
 """In training too their masks ride in the state."""
 
-STAGES = CAUSAL | {
+STREAMS = CAUSAL | NORMED
+
+STAGES = STREAMS | {
+    "convolution": lambda: _convolution(4, False),
+    "beside": lambda: Beside([_convolution(3, False, 2), Bidirectional(GRUCell(WIDTH, 2), LSTMCell(WIDTH, 2))]),
     "zoneout": lambda: Recurrent(Zoneout(GRUCell(WIDTH, SIZE), 0.3)),
     "reversed": lambda: Recurrent(GRUCell(WIDTH, SIZE), reverse=True),
     "bidirectional": lambda: Bidirectional(GRUCell(WIDTH, 3), LSTMCell(WIDTH, 3)),
@@ -218,6 +243,52 @@ def test_bidirectional_is_two_recurrent_stages_side_by_side() -> None:
     compare("back", _named(both.values, began), _named(both.values, began_alone))
 
 
+# Convolution -----------------------------------------------------------------------------------------------
+
+
+def test_a_centred_convolution_is_torchs_on_every_row_alone() -> None:
+    stage = _convolution(4, False).double().eval()
+    outputs, state = stage(Ragged(_x(torch.nan), LENGTHS))
+    assert state is None
+    for row, length in enumerate(LENGTHS):
+        if not length:
+            continue
+        given = nn.functional.pad(_x()[:length, row].T[None], (1, 2))
+        filtered = nn.functional.conv1d(given, stage.filters.weight, stage.filters.bias)
+        norm = stage.norm
+        normed = nn.functional.batch_norm(filtered, norm.running_mean, norm.running_var, norm.weight, norm.bias)
+        compare(f"row {row}", {"y": outputs.values[:length, row]}, {"y": torch.relu(normed)[0].T})
+
+
+def test_the_norm_learns_from_real_steps_alone() -> None:
+    norm, plain = StepNorm(SIZE).double(), nn.BatchNorm1d(SIZE).double()
+    values = torch.randn(9, 5, SIZE, dtype=torch.float64) * 3 + 1
+    mask = Ragged(values, LENGTHS).mask
+    for _ in range(3):
+        made, expected = norm(torch.where(mask[..., None], values, torch.nan), mask), plain(values[mask])
+        compare("outputs", {"y": made[mask]}, {"y": expected})
+        assert torch.equal(made[~mask], torch.zeros_like(made[~mask]))
+    names = ("running_mean", "running_var")
+    compare("means", *({name: one.get_buffer(name) for name in names} for one in (norm, plain)))
+    compare("evaluation", {"y": norm.eval()(values)[mask]}, {"y": plain.eval()(values[mask])})
+
+
+def test_a_single_step_has_no_variance() -> None:
+    norm = StepNorm(SIZE).double()
+    one = torch.randn(1, 1, SIZE, dtype=torch.float64)
+    compare("one step", {"y": norm(one)}, {"y": norm.eval()(one)})
+    assert torch.equal(norm.get_buffer("running_mean"), torch.zeros(SIZE, dtype=torch.float64))
+
+
+def test_convolutions_refuse_what_is_none() -> None:
+    with pytest.raises(InputError, match="width: expected at least 1 step, got 0"):
+        Convolution(WIDTH, SIZE, 0)
+    with pytest.raises(InputError, match="stages: expected at least one"):
+        Beside([])
+    with pytest.raises(InputError, match="state: expected one of each of 1 stages, got 2"):
+        Beside([_convolution(2, True)])(Ragged(_x()), (None, None))
+
+
 # Causal stages stream -------------------------------------------------------------------------------------
 
 
@@ -233,8 +304,9 @@ def _gradients(module: Stage, x: Tensor, run: Callable[[Tensor], tuple[Tensor, S
     return _named(y, end) | {f"gradient of {name}": grad for name, grad in zip(names, grads, strict=True)}
 
 
-@pytest.mark.parametrize("training", [False, True], ids=["evaluation", "training"])
-@pytest.mark.parametrize("stage", CAUSAL)
+@pytest.mark.parametrize(
+    ("stage", "training"), [*((name, False) for name in STREAMS), *((name, True) for name in CAUSAL)]
+)
 def test_pieces_equal_the_whole(stage: str, training: bool) -> None:
     module = _model(stage, training=training).stage
     assert module.causal
@@ -256,7 +328,7 @@ def test_pieces_equal_the_whole(stage: str, training: bool) -> None:
     compare(f"law 2, {stage}", _gradients(module, _x(), pieces), expected)
 
 
-@pytest.mark.parametrize("stage", CAUSAL)
+@pytest.mark.parametrize("stage", STREAMS)
 @pytest.mark.parametrize("streams", [1, 3])
 def test_a_session_gives_what_the_whole_gives(stage: str, streams: int) -> None:
     module = _model(stage).stage
@@ -267,7 +339,7 @@ def test_a_session_gives_what_the_whole_gives(stage: str, streams: int) -> None:
     compare(f"law 3, {stage}", {"y": pushed}, {"y": whole if streams > 1 else whole[:, 0]})
 
 
-@pytest.mark.parametrize("stage", sorted(set(STAGES) - set(CAUSAL) - {"zoneout"}))
+@pytest.mark.parametrize("stage", sorted(set(STAGES) - set(STREAMS) - {"zoneout"}))
 def test_what_reads_the_end_first_does_not_stream(stage: str) -> None:
     module = STAGES[stage]()
     assert not module.causal

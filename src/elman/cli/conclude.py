@@ -21,6 +21,8 @@ _KEPT = {
     "calibration.svg": "whether the quantiles hold what they say",
     "lengths.svg": "errors by length",
     "kept.svg": "how long the units keep what they hold",
+    "telling.svg": "the stretch of a series that tells most of its class",
+    "early.svg": "how soon the class of a series is told",
     "attention.svg": "where the decoder looked while it wrote",
     "written.html": "texts that it wrote, beside those in the data",
     "tags.html": "sentences with their tags, mistakes marked",
@@ -47,8 +49,9 @@ def conclude(run: Any, file: str, settings: dict[str, Any]) -> None:
     best, history = run.history.best, run.history
     show.notes([*history.ending, *([history.stopped] if history.interrupted else [])])
     show.out.print()
+    kept = "kept" if best.chosen_by == "last" else "best"
     count = (
-        f"{run.scores.count:,} scored, held out from training (epoch {best.epoch} of {len(history.epochs)} was best)"
+        f"{run.scores.count:,} scored, held out from training (epoch {best.epoch} of {len(history.epochs)} was {kept})"
     )
     show.score_lines(run, count)
     show.out.print(show.wrap(said_of(run)))

@@ -30,6 +30,7 @@ Predict every sequence of a file.
   elman predict runs/german-1 new.csv --beam 10 --n-best 3
   elman predict runs/german-1 new.csv --n-best 5 --temperature 0.7
   elman predict runs/tagger-1 sentences.txt
+  elman predict runs/vowels-1 new.ts --every-step
 
 The id of every sequence (or its line) comes first, --keep puts other columns beside it. Labels come with the \
 probability of every class, tags with that of the tag (p), texts with their mean log p a token (score), numbers and \
@@ -50,6 +51,7 @@ def predict(
     out: str | None = typer.Option(None, help="Write the table here (.csv, .jsonl or .parquet)."),
     id: str | None = typer.Option(None, help="Column: rows of one value form one sequence (as in training)."),
     time: str | None = typer.Option(None, help="Column: time of a row (as in training)."),
+    every_step: bool = typer.Option(False, "--every-step", help="What is said so far, after every step."),
     beam: int | None = BEAM,
     n_best: int | None = BEST,
     length_penalty: float | None = PENALTY,
@@ -73,10 +75,10 @@ def predict(
     data = "+".join(file)
     examples = read_for(found.model, data, need_target=False, id=id, time=time)
     if search is None and found.model.decoder is None:
-        made = predict(found.model, examples)
+        made = predict(found.model, examples, early=every_step)
     else:
         with show.counting("writing", len(examples)) as done:
-            made = predict(found.model, examples, search, done)
+            made = predict(found.model, examples, search, done, early=every_step)
     if keep is not None:
         made = replace(made, frame=beside(made.frame, examples, data, [name.strip() for name in keep.split(",")]))
     show.notes(made.notes)

@@ -97,6 +97,7 @@ def _network(found: Any) -> None:
     net, weights = config.net, sum(weight.numel() for weight in found.model.parameters())
     reads = ", ".join(config.input.columns[:8]) + (", ..." if len(config.input.columns) > 8 else "")
     ways = ", both ways" if net.bidirectional else ""
+    ways += " beside convolution" if net.front else ""
     show.out.print(f"{found.path}: {config.source} -> {config.target}")
     show.out.print(show.wrap(f"reads {reads}; {net.layers} x {net.cell} {net.hidden}{ways}; {weights:,} weights"))
     if any(isinstance(part, LinearCell) for part in found.model.modules()):
@@ -109,7 +110,8 @@ def _history(found: Any, record: dict[str, Any]) -> str:
     history = found.history
     ended = f"; {history.stopped}" if history.stopped else ""
     plan = "; ".join(dict.fromkeys(f"{one['engine']}: {one['reason']}" for one in record.get("plan", [])))
-    epochs = "1 epoch" if record["epochs"] == 1 else f"{record['epochs']} epochs, the best was {record['best_epoch']},"
+    kept = "the last was kept" if "last" in record.get("chosen_by", {}) else f"the best was {record['best_epoch']},"
+    epochs = "1 epoch" if record["epochs"] == 1 else f"{record['epochs']} epochs, {kept}"
     return (
         f"trained {record.get('date', '')}: {epochs} in {record['seconds']:.0f} s{ended}"
         f"{'; engine ' + plan if plan else ''}"

@@ -13,6 +13,7 @@ from elman.core.check import LawError, check_cell
 from elman.core.engines.memory import checkpoint
 from elman.core.errors import DataError, ElmanError, EngineError, InputError, ModelFileError
 from elman.core.layers.accelerate import accelerate, restore
+from elman.core.layers.conv import Beside, Convolution
 from elman.core.layers.drop_in import GRU, LSTM, RNN
 from elman.core.layers.readout import readout
 from elman.core.layers.stack import Bidirectional, LockedDropout, Recurrent, Stack
@@ -27,8 +28,10 @@ __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "Beside",
     "Bidirectional",
     "Cell",
+    "Convolution",
     "DataError",
     "ElmanCell",
     "ElmanError",

@@ -48,6 +48,8 @@ class NetConfig(Schema):
         attention: of a decoder over the source, see :mod:`elman.core.layers.attend`.
         input_feeding: whether a decoder reads at every step what its attention found at the one before.
         crf: whether tags are a :class:`~elman.model.kinds.crf.CRFHead`.
+        front: ``conv`` for blocks of convolution, see :data:`FRONTS`; None for none. They look ahead where the
+            recurrent layers do (``bidirectional``).
         tied: whether a decoder's token vectors score its tokens too.
     """
 
@@ -71,6 +73,7 @@ class NetConfig(Schema):
     input_feeding: bool = False
     tied: bool = False
     crf: bool = False
+    front: Literal["conv"] | None = None
 
     @property
     def drops(self) -> str:

@@ -44,8 +44,8 @@ TARGETS: dict[str, tuple[str, ...]] = {**dict.fromkeys((*ONE_ANSWER, *PER_STEP, 
 
 PAIRS: dict[tuple[str, str], str] = {
     ("series", "label"): "JapaneseVowels",
-    ("series", "labels"): "",
-    ("series", "number"): "",
+    ("series", "labels"): "jsb_chorales",
+    ("series", "number"): "vic_electricity",
     ("series", "tags"): "",
     ("series", "series"): "",
     ("series", "next"): "",

@@ -1,48 +1,35 @@
-"""The network between the kinds: embedding, recurrent layers, readout, head, built from settings."""
+"""The network between the kinds: embedding, recurrent layers, readout, head."""
 
 from __future__ import annotations
-
-from collections.abc import Callable, Mapping
-from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from elman.core.cells import init
-from elman.core.cells.base import Cell, GatedCell
-from elman.core.cells.elman import ElmanCell
-from elman.core.cells.gru import GRUCell
-from elman.core.cells.linear import LinearCell, MinGRUCell, MinLSTMCell
-from elman.core.cells.lru import LRUCell
-from elman.core.cells.lstm import LSTMCell
-from elman.core.cells.wrap import Residual, VariationalDropout, WeightDrop, Zoneout
-from elman.core.errors import InputError, nearest
-from elman.core.layers.readout import readout
-from elman.core.layers.stack import Bidirectional, LockedDropout, Recurrent, Stack
-from elman.core.layers.words import WordDropout
+from elman.core.errors import InputError
+from elman.core.layers.readout import Readout, readout
+from elman.core.layers.stack import Stack
 from elman.core.ragged import Ragged
-from elman.core.stage import PerStep, Stage
 from elman.core.state import State
-from elman.model.ahead import Ahead
-from elman.model.characters import SpeltWords
-from elman.model.config import CELLS, ModelConfig, NetConfig
+from elman.model.build import (
+    Cells,
+    make_ahead,
+    make_decoder,
+    make_entrance,
+    make_head,
+    make_highway,
+    make_segments,
+    make_trunk,
+)
+from elman.model.config import ModelConfig
 from elman.model.decoder import Decoder
-from elman.model.embed import Embed
-from elman.model.feedforward import FeedForward
-from elman.model.forecast import PATHS, Own, Segments, Steps, quantiles_of, relative, segment_of
+from elman.model.forecast import PATHS, Own, Steps, quantiles_of, relative
 from elman.model.kinds.crf import CRFHead
 from elman.model.kinds.joined import JoinedIn
-from elman.model.kinds.label import LabelHead, LabelOut
-from elman.model.kinds.labels import LabelsHead, LabelsOut
+from elman.model.kinds.label import LabelHead
 from elman.model.kinds.number import LEVELS, NumberHead, NumberOut
-from elman.model.kinds.series import SeriesIn
-from elman.model.kinds.text import TextIn, TiedHead, TokenHead
-from elman.model.kinds.written import TextOut
+from elman.model.kinds.text import TextIn
 
 __all__ = ["Cells", "SequenceModel"]
-
-Cells = Mapping[str, type[Cell]]
-"""Cells of the user's own by name; each is made as ``cell(input_size, hidden_size)``."""
 
 
 class SequenceModel(nn.Module):
@@ -61,16 +48,18 @@ class SequenceModel(nn.Module):
         self.config = config
         net = config.net
         design = net.design if config.lookback else "direct"
-        stages, width = ([], net.hidden) if design == "segments" else _entrance(config)
-        layers, width = _trunk(config, width, cells or {})
+        stages, width = ([], net.hidden) if design == "segments" else make_entrance(config)
+        layers, width = make_trunk(config, width, cells or {})
         self.trunk = Stack([*stages, *layers])
-        self.readout = None if net.readout == "every" else readout(net.readout, width, both_ways=net.bidirectional)
+        self.readout: Readout | None = None
+        if net.readout != "every":
+            self.readout = readout(net.readout, width, both_ways=net.bidirectional, backward=net.hidden)
         self.dropout = nn.Dropout(net.dropout)
-        self.decoder = _decoder(config, width, cells or {})
-        self.head = _head(config, width, self.decoder)
-        self.segments = _segments(config, self.head) if design == "segments" else None
-        self.highway = _highway(config, self.head) if design == "direct" else None
-        self.ahead = _ahead(config, width, self.head) if design == "direct" else None
+        self.decoder = make_decoder(config, width, cells or {})
+        self.head = make_head(config, width, self.decoder)
+        self.segments = make_segments(config, self.head) if design == "segments" else None
+        self.highway = make_highway(config, self.head) if design == "direct" else None
+        self.ahead = make_ahead(config, width, self.head) if design == "direct" else None
 
     @property
     def causal(self) -> bool:
@@ -95,6 +84,18 @@ class SequenceModel(nn.Module):
             return head.placed(made.raw, made.last, made.spread)
         steps, _ = self.features(ragged)
         raw = self.head.raw(self.dropout(self.readout(steps)))
+        return self.head.placed(raw) if isinstance(self.head, NumberHead) else raw
+
+    def answers_so_far(self, ragged: Ragged) -> Tensor:
+        """What the head makes of every row's first t steps, for every t, ``(T, B, *)``; see :meth:`answer`.
+
+        Raises:
+            InputError: the model has no one answer a sequence, or reads what comes later.
+        """
+        if self.readout is None or self.config.lookback or not self.causal:
+            raise InputError("this model says nothing of a sequence before its end")
+        steps, _ = self.features(ragged)
+        raw = self.head.raw(self.dropout(self.readout.so_far(steps).values))
         return self.head.placed(raw) if isinstance(self.head, NumberHead) else raw
 
     def forecast(self, ragged: Ragged, target: Tensor | None = None) -> Own:
@@ -170,7 +171,7 @@ class SequenceModel(nn.Module):
         given, last, spread = relative(window, kind, out.floor)
         return given, behind, last[:, None, out.anchors], spread[:, None, out.anchors]
 
-    def _ahead(self, vector: Tensor, behind: Tensor) -> Tensor:
+    def make_ahead(self, vector: Tensor, behind: Tensor) -> Tensor:
         """What the head says, with what is known ahead added."""
         raw = self.head.raw(vector)
         return raw if self.ahead is None else raw + self.ahead(behind, vector).unflatten(-1, raw.shape[2:])
@@ -247,154 +248,3 @@ class SequenceModel(nn.Module):
         if not isinstance(out, NumberOut) or not out.anchors:
             return None
         return ragged.values[..., out.anchors].unsqueeze(-2)
-
-
-def _entrance(config: ModelConfig) -> tuple[list[Stage], int]:
-    """What comes before the first layer, and how wide a step is behind it."""
-    kind, net = config.input, config.net
-    on_words = LockedDropout(net.dropout if net.input_dropout is None else net.input_dropout)
-    if isinstance(kind, TextIn) and kind.characters:
-        spelt = SpeltWords(kind.width, len(kind.characters) + 4, net.embedding, net.word_dropout)
-        return [spelt, on_words], spelt.width
-    if isinstance(kind, TextIn):
-        table = nn.Embedding(kind.width, net.embedding)
-        nn.init.normal_(table.weight, std=0.1)
-        return [WordDropout(table, net.word_dropout) if net.word_dropout else PerStep(table), on_words], net.embedding
-    on_numbers = [LockedDropout(net.input_dropout)] if net.input_dropout else []
-    if isinstance(kind, SeriesIn):
-        return [*on_numbers], kind.width
-    embed = Embed(kind, net.embedding)
-    words = any(isinstance(part, TextIn) for part in kind.parts)
-    return [embed, *([on_words] if words else on_numbers)], embed.width
-
-
-def _ahead(config: ModelConfig, width: int, head: nn.Module) -> Ahead | None:
-    kind, net = config.input, config.net
-    if not isinstance(kind, JoinedIn) or not kind.known or not isinstance(head, NumberHead):
-        return None
-    return Ahead(kind, width, net.hidden, net.embedding, head.columns * head.likelihood.size)
-
-
-def _highway(config: ModelConfig, head: nn.Module) -> nn.Linear | None:
-    out = config.output
-    if not config.net.highway or not isinstance(out, NumberOut) or not out.anchors or not config.lookback:
-        return None
-    if not isinstance(head, NumberHead):
-        raise TypeError("numbers have a head of their own")
-    linear = nn.Linear(config.lookback, out.horizon * head.likelihood.size)
-    nn.init.zeros_(linear.weight)
-    nn.init.zeros_(linear.bias)
-    return linear
-
-
-def _trunk(config: ModelConfig, width: int, cells: Cells) -> tuple[list[Stage], int]:
-    net = config.net
-    if config.source == "label":
-        return [], width  # one step needs no memory
-    if net.cell == "feedforward":
-        if net.bidirectional:
-            raise InputError("bidirectional: a feed-forward net has one direction; leave --bidirectional out")
-        if net.recurrent_dropout or net.weight_drop or net.zoneout:
-            raise InputError("recurrent_dropout, weight_drop, zoneout: a feed-forward net has no recurrent units")
-        return [FeedForward(width, net.hidden, net.window, net.layers, net.dropout)], net.hidden
-    stages: list[Stage] = []
-    for layer in range(net.layers):
-        if layer and net.dropout:
-            stages.append(LockedDropout(net.dropout))
-        bare = [_cell(net.cell, width, net.hidden, cells) for _ in range(2 if net.bidirectional else 1)]
-        made = [_regularised(cell, net) for cell in bare]
-        out = net.hidden * len(made)
-        if net.bidirectional:
-            stages.append(Bidirectional(*made))
-        else:
-            stages.append(Recurrent(Residual(made[0]) if layer and width == out else made[0]))
-        width = out
-    return stages, width
-
-
-def _cell(name: str, width: int, hidden: int, cells: Cells) -> Cell:
-    if name in cells:
-        return cells[name](width, hidden)
-    known: dict[str, Callable[[int, int], Cell]] = {
-        "gru": GRUCell,
-        "lstm": LSTMCell,
-        "rnn": ElmanCell,
-        "mingru": MinGRUCell,
-        "minlstm": MinLSTMCell,
-        # Without a gate behind it the whole net would be linear in what it reads.
-        "lru": partial(LRUCell, glu=True),
-    }
-    if name not in known:
-        choices = [*CELLS, *cells]
-        raise InputError(
-            f"cell: unknown name '{name}'.{nearest(name.lower(), choices)} Known: {', '.join(choices)}; "
-            f"a cell of your own is handed in as cells={{'{name}': YourCell}}"
-        )
-    cell: Cell = known[name](width, hidden)
-    if isinstance(cell, LinearCell):
-        return cell
-    init.orthogonal_(cell)
-    if name == "lstm":
-        init.forget_bias_(cell)
-    return cell
-
-
-def _regularised(cell: Cell, net: NetConfig) -> Cell:
-    """The cell with what regularises it from step to step. Weight-drop alone leaves it to the compiled engines."""
-    if net.weight_drop or net.recurrent_dropout:
-        if not isinstance(cell, GatedCell):
-            name = "weight_drop" if net.weight_drop else "recurrent_dropout"
-            raise InputError(
-                f"{name}: needs a gated cell (gru, lstm, rnn, or one of your own with recur and pointwise), and "
-                f"'{net.cell}' is {type(cell).__name__}; leave it out, or use zoneout"
-            )
-        if net.weight_drop:
-            cell = WeightDrop(cell, net.weight_drop)
-        if net.recurrent_dropout:
-            cell = VariationalDropout(cell, net.recurrent_dropout)
-    return Zoneout(cell, net.zoneout) if net.zoneout else cell
-
-
-def _decoder(config: ModelConfig, width: int, cells: Cells) -> Decoder | None:
-    out, net = config.output, config.net
-    if not isinstance(out, TextOut):
-        return None
-    if net.cell == "feedforward":
-        raise InputError("cell: a feed-forward net has no state to write a text with; use gru, lstm or rnn")
-    if net.input_feeding and net.zoneout:
-        raise InputError("zoneout: does not go with input feeding; use recurrent_dropout or weight_drop")
-
-    def make(size: int, hidden: int) -> Cell:
-        return _cell(net.cell, size, hidden, cells)
-
-    return Decoder(net, out.size, width, make, lambda cell: _regularised(cell, net))
-
-
-def _head(
-    config: ModelConfig, width: int, decoder: Decoder | None
-) -> LabelHead | LabelsHead | NumberHead | TokenHead | CRFHead:
-    out, smoothing = config.output, config.net.label_smoothing
-    if isinstance(out, LabelOut):
-        return CRFHead(width, out) if config.net.crf else LabelHead(width, out, smoothing)
-    if isinstance(out, LabelsOut):
-        return LabelsHead(width, out)
-    if isinstance(out, NumberOut):
-        return _of_numbers(config, width, out)
-    if decoder is None:
-        return TokenHead(width, out.size, smoothing, separate=out.separate)
-    if config.net.tied:
-        return TiedHead(decoder.table, smoothing)
-    return TokenHead(decoder.width, out.size, smoothing, separate=True)
-
-
-def _segments(config: ModelConfig, head: nn.Module) -> Segments:
-    if not isinstance(head, NumberHead):
-        raise TypeError("numbers have a head of their own")
-    return Segments(config, head.likelihood.size)
-
-
-def _of_numbers(config: ModelConfig, width: int, out: NumberOut) -> NumberHead:
-    """A head that speaks of all steps ahead at once, of one segment of one column, or of one step."""
-    if config.lookback and config.net.design == "segments":
-        return NumberHead(width, out, horizon=segment_of(config.lookback, out.horizon), columns=1)
-    return NumberHead(width, out, horizon=1 if config.lookback and config.net.design == "steps" else None)

@@ -7,6 +7,7 @@ from elman.pictures.lines import forecast, learning_curves
 from elman.pictures.matrix import confusion
 from elman.pictures.reliability import reliability
 from elman.pictures.sides import Told, side_by_side
+from elman.pictures.telling import Telling, telling
 from elman.pictures.terminal import bar, chart, sparkline
 from elman.pictures.tokens import Read, Word, surprise, tagged
 from elman.pictures.trials import trials
@@ -15,6 +16,7 @@ from elman.pictures.unfold import unfolded
 __all__ = [
     "Look",
     "Read",
+    "Telling",
     "Told",
     "Word",
     "attention",
@@ -30,6 +32,7 @@ __all__ = [
     "sparkline",
     "surprise",
     "tagged",
+    "telling",
     "trials",
     "unfolded",
 ]

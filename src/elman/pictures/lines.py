@@ -163,7 +163,7 @@ def _tell_forecast(past: Floats, future: _Future) -> str:
 
 def learning_curves(
     steps: ArrayLike, curves: Mapping[str, ArrayLike], *, best_step: float | None = None, title: str,
-    subtitle: str = "", x_label: str = "step", y_label: str = "",
+    subtitle: str = "", x_label: str = "step", y_label: str = "", linear: bool = False,
 ) -> str:  # fmt: skip
     """Draw losses or metrics over training steps and return SVG text.
 
@@ -171,12 +171,12 @@ def learning_curves(
     without two neighbouring values was measured every few steps and is drawn through.
     `best_step` is marked, and its values are named in the line under the title unless
     `subtitle` says something else.  The y axis is logarithmic when all values are above zero
-    and the largest is more than 30 times the smallest.
+    and the largest is more than 30 times the smallest, unless it is to be `linear`.
     """
     places = positions(steps, "steps")
     checked = named(curves, "curves", length=places.values.size)
     low, high = extent(checked.values())
-    log = low > 0 and high > _LOG_SPREAD * low
+    log = not linear and low > 0 and high > _LOG_SPREAD * low
     if best_step is not None and not places.values[0] <= best_step <= places.values[-1]:
         raise ValueError(f"best_step {best_step} is outside the steps that are drawn")
     x = x_axis(places)

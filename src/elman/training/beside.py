@@ -13,8 +13,10 @@ from elman.model.grammar import parse_target
 from elman.model.kinds.crf import spans
 from elman.model.kinds.joined import JoinedIn
 from elman.model.kinds.label import LabelOut
-from elman.model.kinds.labels import LabelsOut
+from elman.model.kinds.labels import LabelsOut, best_thresholds
 from elman.model.kinds.number import NumberOut
+from elman.model.kinds.series import SeriesIn
+from elman.model.summary import Logistic, RidgeOnSummary, summary
 from elman.training.chance import groups_of
 from elman.training.entities import add_entities
 from elman.training.measures import Scores, class_scores, headline, set_scores
@@ -42,9 +44,9 @@ def _baselines(config: ModelConfig, train: Batches, test: Batches) -> dict[str, 
         if not isinstance(train, ExampleSet) or not isinstance(test, ExampleSet):
             return {}
         if isinstance(out, LabelsOut):
-            return _constant_sets(out, train, test)
+            return _constant_sets(out, train, test) | _summarised(config, train, test)
         if parse_target(config.target).kind == "label":
-            return _majority(out, train, test)
+            return _majority(out, train, test) | _summarised(config, train, test)
         return _by_key(config, out, train.whole if isinstance(train, PieceSet) else train, test)
     if isinstance(out, NumberOut):
         if isinstance(train, WindowSet) and isinstance(test, WindowSet):
@@ -52,7 +54,8 @@ def _baselines(config: ModelConfig, train: Batches, test: Batches) -> dict[str, 
         if isinstance(train, PieceSet) and isinstance(test, ExampleSet):
             return _following(out, train.whole, test)
         if isinstance(train, ExampleSet) and isinstance(test, ExampleSet):
-            return _constant(out, train, test) if train.scores is None else _beside(config, out, train, test)
+            whole = train.scores is None
+            return _whole(config, out, train, test) if whole else _beside(config, out, train, test)
         return {}
     if isinstance(train, PairSet) and isinstance(test, PairSet):
         return text_baselines(config, train, test)
@@ -139,6 +142,34 @@ def _beside(config: ModelConfig, out: NumberOut, train: ExampleSet, test: Exampl
         made = fit.predict(given.astype(np.float64)).reshape(target.shape)
         found["ridge on the same step"] = point_scores(made, target, out)
     return found
+
+
+def _whole(config: ModelConfig, out: NumberOut, train: ExampleSet, test: ExampleSet) -> dict[str, Scores]:
+    return _constant(out, train, test) | _summarised(config, train, test)
+
+
+def _summarised(config: ModelConfig, train: ExampleSet, test: ExampleSet) -> dict[str, Scores]:
+    """A linear model of mean, deviation, extremes, slope and last value of every channel, where series are read."""
+    out, goals, truth = config.output, train.targets, test.targets
+    if not isinstance(config.input, SeriesIn) or not isinstance(goals, torch.Tensor):
+        return {}
+    if not isinstance(truth, torch.Tensor):
+        return {}
+    past, given = (summary([one.numpy() for one in part.inputs]) for part in (train, test))
+    target, learnt = truth.numpy(), goals.numpy()
+    if isinstance(out, NumberOut):
+        fit = RidgeOnSummary(past, learnt.reshape(len(learnt), -1).astype(np.float64))
+        return {"ridge on summary features": point_scores(fit.predict(given).reshape(target.shape), target, out)}
+    if not isinstance(out, (LabelOut, LabelsOut)):
+        return {}
+    seen = learnt >= 0 if learnt.ndim == 1 else np.ones(len(learnt), dtype=bool)
+    logistic = Logistic(past[seen], learnt[seen], len(out.classes))
+    found = logistic.chances(given)
+    if isinstance(out, LabelsOut):
+        made = set_scores(found, found >= np.array(best_thresholds(logistic.chances(past), learnt)), target)
+    else:
+        made = class_scores(found, target, confused=False)
+    return {"logistic regression on summary features": made}
 
 
 def _constant(out: NumberOut, train: ExampleSet, test: ExampleSet) -> dict[str, Scores]:

@@ -31,6 +31,8 @@ _AS_GIVEN = (
 
 _DROPS = ("input_dropout", "word_dropout", "recurrent_dropout", "weight_drop", "zoneout", "label_smoothing")
 
+_SHAPE = ("design", "hidden", "layers", "bidirectional", "embedding", "readout", "dropout", "front")
+
 _DECODER = ("attention", "input_feeding", "tied")
 
 _CLIPS = {"norm": 1.0, "value": 0.5, "ratio": 0.01}
@@ -77,8 +79,7 @@ def choose_net(job: Job, data: Prepared) -> NetConfig:
         wanted |= {"bidirectional": False, "layers": 2}
         if kind in (*ONE_ANSWER, "tags", "series"):
             wanted |= {"window": min(16, _longest(data))}
-    names = ("design", "hidden", "layers", "bidirectional", "embedding", "readout", "dropout", *_DECODER, *_DROPS)
-    given = {name: value for name in names if (value := getattr(job, name)) is not None}
+    given = {name: value for name in (*_SHAPE, *_DECODER, *_DROPS) if (value := getattr(job, name)) is not None}
     return NetConfig.model_validate({**wanted, **given, "cell": cell})
 
 
@@ -235,6 +236,8 @@ def _refuse_idle(job: Job, data: Prepared) -> None:
         ("input-feeding", job.input_feeding, target != "text", not_written),
         ("tied", job.tied, target != "text", not_written),
         ("scheduled-sampling", job.scheduled_sampling, target != "text", not_written),
+        ("front", job.front, target not in ONE_ANSWER, f"it is for one answer a sequence, not for --to {target}"),
+        ("front", job.front, only_text, "filters over time are for series"),
         ("embedding", job.embedding, not named, "numbers are read as they are; only text and events are embedded"),
     ]
     idle += [
@@ -251,6 +254,7 @@ def _refuse_idle(job: Job, data: Prepared) -> None:
         ("truncate", job.truncate, chained and isinstance(parse_truncate(job), tuple), whole),
         ("ema-decay", job.ema_decay is not None, job.average != "ema", "belongs to --average ema"),
         ("clip-by", job.clip_by != "norm" and job.clip_by, job.clip == 0, "--clip 0 cuts nothing down"),
+        ("patience", job.patience, job.choose_by == "last", "--choose-by last trains to the last epoch"),
         ("batch-tokens", job.batch_tokens, job.batch is not None, "--batch and this both say how large a batch is"),
         ("find-lr", job.find_lr, job.lr is not None, "--lr (or lr in the run.toml) says the rate already"),
     ]

@@ -26,7 +26,7 @@ from elman.model.kinds.written import TextOut
 from elman.model.network import SequenceModel
 from elman.model.write import Draws, Search, write_all
 
-__all__ = ["digits", "encoded_rows", "frame_of", "free", "intervals", "likeliest"]
+__all__ = ["digits", "encoded_rows", "every_step", "frame_of", "free", "intervals", "likeliest"]
 
 _BATCH = 256
 _SHOWN = [LEVELS.index(level) for level in (0.5, 0.1, 0.9)]
@@ -151,7 +151,7 @@ def _tags(model: SequenceModel, ex: Examples, out: LabelOut) -> pl.DataFrame:
 
     found = np.concatenate(list(_stepwise(model, ex, both)))
     said = found[:, -1].astype(np.int64)
-    columns = _every_step(model, ex)
+    columns = every_step(model, ex)
     columns[free("tag", columns)] = [out.classes[k] for k in said]
     columns[free("p", columns)] = found[np.arange(len(found)), said]
     return pl.DataFrame(columns)
@@ -159,10 +159,10 @@ def _tags(model: SequenceModel, ex: Examples, out: LabelOut) -> pl.DataFrame:
 
 def _steps(model: SequenceModel, ex: Examples, out: NumberOut) -> pl.DataFrame:
     found = np.concatenate(list(_stepwise(model, ex, lambda rows: next_quantiles(model, rows)[0])))
-    return pl.DataFrame(intervals(_every_step(model, ex), out, found))
+    return pl.DataFrame(intervals(every_step(model, ex), out, found))
 
 
-def _every_step(model: SequenceModel, ex: Examples) -> dict[str, Any]:
+def every_step(model: SequenceModel, ex: Examples) -> dict[str, Any]:
     """Id, number, time and, of a text, the word of every step."""
     lengths = [len(one) for one in ex.inputs]
     columns: dict[str, Any] = {_role(model, "id"): np.repeat(ex.ids, lengths).tolist()}

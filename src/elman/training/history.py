@@ -58,6 +58,8 @@ class Epoch:
     @property
     def cost(self) -> tuple[float, float]:
         """What epochs are chosen by, the less the better; of two with the same score the one with the lower loss."""
+        if self.chosen_by == "last":
+            return (-float(self.epoch), self.valid_loss)
         return (0.0 if self.score is None else -self.score, self.valid_loss)
 
 
@@ -95,7 +97,8 @@ class History:
     @property
     def unfinished(self) -> bool:
         """Whether the last epoch that was allowed is the best: more of them might have gained more."""
-        return bool(self.epochs) and self.limit == len(self.epochs) == self.best.epoch
+        chosen = bool(self.epochs) and self.best.chosen_by != "last"
+        return chosen and self.limit == len(self.epochs) == self.best.epoch
 
 
 class HistoryFile:

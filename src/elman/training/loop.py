@@ -174,7 +174,7 @@ def _judged(state: TrainingState, valid: Batches, settings: LoopSettings, keeper
 
 def _chosen_by(state: TrainingState, valid: Batches, settings: LoopSettings) -> float | None:
     """The metric that chooses the epoch, of the validation part; None where the loss does."""
-    if settings.choose_by == "loss":
+    if settings.choose_by in ("loss", "last"):
         return None
     if settings.choose_by == "entity_f1" and isinstance(valid, ExampleSet) and by_spans(state.judged):
         # As it will be in the end, see calibrate.

@@ -138,6 +138,7 @@ def _config(job: Job, data: Prepared) -> ModelConfig:
 def _network_in_words(model: SequenceModel, data: Prepared, loop: LoopSettings) -> str:
     net = model.config.net
     ways = ", both ways" if net.bidirectional else ""
+    ways += " beside convolution" if net.front else ""
     readout = "" if net.readout == "every" else f", {net.readout} readout"
     if model.decoder is not None:
         fed, tied = ", input feeding" if net.input_feeding else "", ", tied" if net.tied else ""

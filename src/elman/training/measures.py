@@ -135,10 +135,10 @@ def check_metric(metric: str, out: object, target: str, source: str = "") -> Non
 def check_choice(metric: str, out: object, target: str, source: str = "") -> None:
     """Raise :class:`InputError` for what an epoch cannot be chosen by."""
     known = ["loss", *(name for name in metrics_of(out, target, source) if METRICS[name])]
-    if metric not in known:
+    if metric not in (*known, "last"):
         raise InputError(
-            f"--choose-by {metric}: epochs are chosen by {' or '.join(known)} of the validation part here."
-            f"{nearest(metric, known)} Write one of these, or leave it out"
+            f"--choose-by {metric}: epochs are chosen by {' or '.join(known)} of the validation part here, or the last "
+            f"is kept (last).{nearest(metric, [*known, 'last'])} Write one of these, or leave it out"
         )
 
 

@@ -32,6 +32,7 @@ from elman.model.kinds.text import TextIn, TokenOut
 from elman.model.kinds.written import TextOut
 from elman.model.network import SequenceModel
 from elman.model.write import Draws, Search, parts_of
+from elman.training.early import early_frame
 from elman.training.frames import digits, frame_of
 from elman.training.scores import Scores, score
 
@@ -212,6 +213,8 @@ def predict(
     ex: Examples,
     search: Search | Draws | None = None,
     progress: Callable[[int], None] | None = None,
+    *,
+    early: bool = False,
 ) -> Prediction:
     """Predict every example; see :class:`Prediction`.
 
@@ -219,13 +222,14 @@ def predict(
         model: the model. ex: the examples.
         search: how texts are searched for or drawn, of a model that writes.
         progress: told how many texts are written, now and then.
+        early: say after every step what is thought so far, see :func:`~elman.training.early.early_frame`.
     """
     model.eval()
     out = model.config.output
     if search is not None:
         parts_of(model)
     notes = [*_empty(ex), *_unknown(model.config.input, ex)]
-    frame = frame_of(model, _split_texts(model, ex), search, progress)
+    frame = early_frame(model, ex) if early else frame_of(model, _split_texts(model, ex), search, progress)
     if not isinstance(out, NumberOut):
         return Prediction(frame, notes, ex.form if ex.times is not None else "")
     return Prediction(frame, notes, ex.form, digits(out, frame.columns[-3 * len(out.columns) :]))

@@ -30,8 +30,8 @@ class Job(Schema):
         static: columns constant in a sequence, likewise.
         gaps: what a missing value is: an ``error``, an ``input`` of its own, or to ``interpolate``.
         metric: the score that is shown first. class_weights: ``balanced``, or ``NAME=WEIGHT,...``.
-        choose_by: what the epoch is chosen by on the validation part, ``loss`` or a metric of which more is better
-            (None: ``entity_f1`` of tags that name spans, else ``loss``).
+        choose_by: what the epoch is chosen by on the validation part, ``loss`` or a metric of which more is better;
+            ``last`` keeps the last epoch (None: ``entity_f1`` of tags that name spans, else ``loss``).
         cell: ``gru``, ``lstm``, ``rnn``, ``feedforward``, or a cell of your own by name.
         hidden: units a layer. layers: recurrent layers. bidirectional: read both ways.
         dropout: from 0 to below 1, and so input_dropout, word_dropout, recurrent_dropout, weight_drop, zoneout and
@@ -41,6 +41,7 @@ class Job(Schema):
         scheduled_sampling: share of what a decoder reads in training that it wrote itself, reached half-way.
         vocabulary: tokens of a text at the most. characters: read words with their spelling (None: for tags).
         crf: tags that know their neighbours (None: where they are spans, B-X I-X O).
+        front: ``conv`` for convolution over time too, of series with one answer.
         lookback: steps of history of a forecast. season: steps after which a series comes round, of what a forecast is
             held against (None: found in the training part); 1 for none.
         design: of a forecast: ``direct``, ``segments`` or ``steps``, see NetConfig (None: by what is read and asked).
@@ -110,6 +111,7 @@ class Job(Schema):
     vocabulary: int | None = Field(None, ge=1, le=10**7)
     characters: bool | None = None
     crf: bool | None = None
+    front: Literal["conv"] | None = None
     lookback: int | None = Field(None, ge=1, le=10**9)
     season: int | None = Field(None, ge=1, le=10**9)
     design: Literal["direct", "segments", "steps"] | None = None

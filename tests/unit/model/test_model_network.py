@@ -15,8 +15,9 @@ from elman.core.cells.base import WeightedCell
 from elman.data.batch import Batches
 from elman.model.answers import chances, next_quantiles, quantiles
 from elman.model.feedforward import FeedForward
+from elman.model.forecast import relative
 from elman.model.kinds.number import NumberOut
-from elman.model.network import SequenceModel, relative
+from elman.model.network import SequenceModel
 from elman.model.shapes import Batch, shape_of
 from elman.training.scores import score
 

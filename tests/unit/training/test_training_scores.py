@@ -66,7 +66,7 @@ def test_label_scores_are_those_of_the_definition() -> None:
         ExampleSet(_inputs(3), torch.tensor([2, 2, 0])),
         ExampleSet(_inputs(4), torch.tensor([2, 0, 2, 2])),
     )
-    assert list(majority) == ["always 'c'"]
+    assert list(majority) == ["always 'c'", "logistic regression on summary features"]
     assert majority["always 'c'"].values["accuracy"] == 0.75
     # One more of each class is counted: 2, 1 and 3 of 6.
     assert majority["always 'c'"].values["nats"] == pytest.approx(-np.log([3 / 6, 2 / 6, 3 / 6, 3 / 6]).mean())
