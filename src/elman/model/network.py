@@ -171,7 +171,7 @@ class SequenceModel(nn.Module):
         given, last, spread = relative(window, kind, out.floor)
         return given, behind, last[:, None, out.anchors], spread[:, None, out.anchors]
 
-    def make_ahead(self, vector: Tensor, behind: Tensor) -> Tensor:
+    def _ahead(self, vector: Tensor, behind: Tensor) -> Tensor:
         """What the head says, with what is known ahead added."""
         raw = self.head.raw(vector)
         return raw if self.ahead is None else raw + self.ahead(behind, vector).unflatten(-1, raw.shape[2:])
