@@ -10,6 +10,7 @@ from elman.data.batch import ExampleSet, WindowSet
 from elman.data.prepare import Prepared
 from elman.data.truncate import in_batches
 from elman.model.config import NetConfig
+from elman.model.forecast import segment_of
 from elman.model.grammar import ONE_ANSWER, PER_STEP
 from elman.model.kinds.crf import spans
 from elman.model.kinds.joined import JoinedIn
@@ -136,8 +137,20 @@ def _rows(data: Prepared) -> int:
     return int(np.clip(512 // len(data.target.columns), 64, 512))
 
 
+_WINDOWS = 4_000
+"""Windows from which on a forecast by segments is learnt better than one that starts from least squares."""
+
+_SEGMENT = 8
+"""Steps of a segment below which there is nothing to gain by it."""
+
+
 def _design(job: Job, data: Prepared) -> str:
-    return "direct"
+    """Segments where there is much to learn from and a long way to look ahead; measured: see docs/forecasts.md."""
+    out = data.output
+    if not isinstance(out, NumberOut) or not out.anchors or job.cell == "feedforward" or job.bidirectional:
+        return "direct"
+    long = segment_of(data.lookback, out.horizon) >= _SEGMENT
+    return "segments" if long and len(data.train) >= _WINDOWS else "direct"
 
 
 def _check_design(design: str, job: Job, data: Prepared) -> None:

@@ -140,6 +140,8 @@ def _network_in_words(model: SequenceModel, data: Prepared, loop: LoopSettings) 
     ways = ", both ways" if net.bidirectional else ""
     ways += " beside convolution" if net.front else ""
     readout = "" if net.readout == "every" else f", {net.readout} readout"
+    if model.config.lookback:
+        readout = f", {_designed(model)}"
     if model.decoder is not None:
         fed, tied = ", input feeding" if net.input_feeding else "", ", tied" if net.tied else ""
         readout = f", decoder of {net.hidden} with {net.attention} attention{fed}{tied}"
@@ -151,6 +153,15 @@ def _network_in_words(model: SequenceModel, data: Prepared, loop: LoopSettings) 
         f"{what} -> {layers}{net.cell} {net.hidden}{ways}{readout}, {net.drops} "
         f"({shape}); {loop.epochs} epochs{time} at the most, {loop.batches}, lr {loop.lr:g}"
     )
+
+
+def _designed(model: SequenceModel) -> str:
+    """How a forecast is made, in words."""
+    net, out = model.config.net, model.config.output
+    likely = out.likelihood if isinstance(out, NumberOut) else ""
+    if model.segments is not None:
+        return f"by segments of {model.segments.size} steps (--design), {likely}"
+    return f"step by step (--design), {likely}" if net.design == "steps" else f"all steps at once (--design), {likely}"
 
 
 def _data_in_words(data: Prepared, *, cut: bool) -> str:
