@@ -5,8 +5,8 @@
     python bench/forecasters.py run --with elman --set etth1 --settings hidden=128 dropout=0.3 --out lines.jsonl
     python bench/forecasters.py table lines.jsonl
 
-Each library runs in an environment of its own, which needs numpy beside it: elman; neuralforecast; darts with
-pytorch-lightning; skforecast with lightgbm; ``naive`` needs nothing. Sets:
+Each library runs in an environment of its own, which needs numpy beside it: elman; neuralforecast; skforecast with
+lightgbm; ``naive`` needs nothing. Sets:
 
 - ``etth1``: oil temperature, hourly; 96 steps from 96 steps, every window of the test rows (8640 / 2880 / 2880 rows).
 - ``vic``: electricity demand, half-hourly; 48 steps from 96 steps, four forecasts a day over the second half of 2014;
@@ -73,31 +73,29 @@ class Task:
 
 @dataclass
 class Made:
-    """What a library gave: forecasts ``[N, H]``, and what making them took."""
+    """What a library gave: forecasts ``[N, H]``, and the seconds that training and forecasting took."""
 
     forecasts: Floats
     model: str
     train: float = 0.0
-    train_cpu: float = 0.0
     predict: float = 0.0
-    stopped: bool = False
 
 
 class Watch:
-    """The seconds of a training, by the clock and of this process; ``over`` where these are spent."""
+    """The seconds of a training, of this process alone, whatever else the machine does; ``over`` when spent."""
 
     def __init__(self, budget: float) -> None:
-        self.budget, self.stopped = budget, False
-        self.wall, self.cpu, self.ended = time.perf_counter(), time.process_time(), (0.0, 0.0)
+        self.budget, self.stopped, self.steps = budget, False, 0
+        self.began, self.seconds = time.process_time(), 0.0
 
     def begin(self) -> None:
-        self.wall, self.cpu = time.perf_counter(), time.process_time()
+        self.began = time.process_time()
 
     def end(self) -> None:
-        self.ended = time.perf_counter() - self.wall, time.process_time() - self.cpu
+        self.seconds = time.process_time() - self.began
 
     def over(self) -> bool:
-        self.stopped = self.stopped or time.process_time() - self.cpu > self.budget
+        self.stopped = self.stopped or time.process_time() - self.began > self.budget
         return self.stopped
 
 
@@ -177,7 +175,7 @@ def by_elman(task: Task, settings: dict[str, Any], seed: int, watch: Watch) -> M
     def hear(event: object) -> None:
         if isinstance(event, Epoch):
             watch.end()
-        elif not watch.ended[0]:
+        elif not watch.seconds:
             watch.begin()
             watch.end()
 
@@ -205,12 +203,12 @@ def by_elman(task: Task, settings: dict[str, Any], seed: int, watch: Watch) -> M
             },
         )
         made = _elman_forecasts(task, run, past)
-    made.train, made.train_cpu = watch.ended
+    made.train = watch.seconds
     return made
 
 
 def _elman_forecasts(task: Task, run: Any, past: list[str]) -> Made:
-    began = time.perf_counter()
+    began = time.process_time()
     windows: list[Any] = []
     for first in task.origins:
         start, end = first - task.lookback, first + task.horizon
@@ -222,7 +220,7 @@ def _elman_forecasts(task: Task, run: Any, past: list[str]) -> Made:
         windows.append({"value": task.values[start:first].tolist(), **history, **ahead})
     found = run.predict(windows).get_column("value").to_numpy().reshape(-1, task.horizon)
     name = f"{run.model.config.net.cell} {run.model.config.net.hidden}"
-    return Made(found, name, predict=time.perf_counter() - began)
+    return Made(found, name, predict=time.process_time() - began)
 
 
 def _lightning(watch: Watch) -> Any:
@@ -237,6 +235,7 @@ def _lightning(watch: Watch) -> Any:
             watch.end()
 
         def on_train_batch_end(self, trainer: Any, *_: Any) -> None:
+            watch.steps = trainer.global_step
             trainer.should_stop = trainer.should_stop or watch.over()
 
     return Timed()
@@ -261,7 +260,7 @@ def by_neuralforecast(task: Task, settings: dict[str, Any], seed: int, watch: Wa
         **{"input_size": task.lookback, "futr_exog_list": task.names or None, **own},
     )
     whole = neuralforecast.NeuralForecast([model], freq=task.times[1] - task.times[0])
-    began = time.perf_counter()
+    began = time.process_time()
     found = whole.cross_validation(
         frame,
         n_windows=None,
@@ -269,54 +268,9 @@ def by_neuralforecast(task: Task, settings: dict[str, Any], seed: int, watch: Wa
         test_size=len(task.values) - task.test,
         step_size=task.stride,
     )
-    spent = time.perf_counter() - began
+    spent = time.process_time() - began
     values = found.sort_values(["cutoff", "ds"])[kind.__name__].to_numpy(np.float64).reshape(-1, task.horizon)
-    return Made(values, kind.__name__, *watch.ended, spent - watch.ended[0], watch.stopped)
-
-
-def by_darts(task: Task, settings: dict[str, Any], seed: int, watch: Watch) -> Made:
-    """What is known ahead only darts's RNNModel reads, which goes step by step; else the BlockRNNModel."""
-    import pandas as pd
-    from darts import TimeSeries
-    from darts.models import BlockRNNModel, RNNModel
-
-    index = pd.DatetimeIndex(task.times)
-    series = TimeSeries.from_times_and_values(index, task.values.astype(np.float32))
-    ahead = TimeSeries.from_times_and_values(index, task.known.astype(np.float32)) if task.names else None
-    own = {"model": "GRU", "input_chunk_length": task.lookback, **settings}
-    patience = own.pop("patience", None)
-    extra = [_lightning(watch)]
-    if patience:
-        from pytorch_lightning.callbacks import EarlyStopping
-
-        extra.append(EarlyStopping("val_loss", patience=patience))
-    trainer = {**QUIET, "callbacks": extra}
-    with tempfile.TemporaryDirectory() as folder:
-        own |= {"random_state": seed, "pl_trainer_kwargs": trainer, "work_dir": folder, "model_name": "run"}
-        own |= {"save_checkpoints": bool(patience)}
-        if task.names:
-            model = RNNModel(training_length=task.lookback + task.horizon, **own)
-        else:
-            model = BlockRNNModel(output_chunk_length=task.horizon, **own)
-        valid = series[task.valid - task.lookback : task.test]
-        known = {"future_covariates": ahead, "val_future_covariates": ahead} if task.names else {}
-        model.fit(series[: task.valid], val_series=valid, verbose=False, **known)
-        if patience:
-            model = type(model).load_from_checkpoint("run", work_dir=folder, best=True)
-        began = time.perf_counter()
-        found = model.historical_forecasts(
-            series[task.test - task.lookback :],
-            future_covariates=ahead,
-            start=task.times[task.test],
-            forecast_horizon=task.horizon,
-            stride=task.stride,
-            retrain=False,
-            last_points_only=False,
-            verbose=False,
-        )
-    values = np.stack([one.values()[:, 0] for one in found]).astype(np.float64)
-    spent = time.perf_counter() - began
-    return Made(values, f"{type(model).__name__} {own['model']}", *watch.ended, spent, watch.stopped)
+    return Made(values, kind.__name__, watch.seconds, spent - watch.seconds)
 
 
 def by_skforecast(task: Task, settings: dict[str, Any], seed: int, watch: Watch) -> Made:
@@ -336,19 +290,18 @@ def by_skforecast(task: Task, settings: dict[str, Any], seed: int, watch: Watch)
     watch.begin()
     forecaster.fit(series[: task.valid], exog=None if known is None else known[: task.valid])
     watch.end()
-    began, found = time.perf_counter(), []
+    began, found = time.process_time(), []
     for first in task.origins:
         ahead = None if known is None else known.iloc[first : first + task.horizon]
         last = series.iloc[first - task.lookback : first]
         found.append(forecaster.predict(task.horizon, last_window=last, exog=ahead, check_inputs=False).to_numpy())
-    return Made(np.stack(found), "LightGBM" if trees else "ridge", *watch.ended, time.perf_counter() - began)
+    return Made(np.stack(found), "LightGBM" if trees else "ridge", watch.seconds, time.process_time() - began)
 
 
 LIBRARIES: dict[str, Callable[[Task, dict[str, Any], int, Watch], Made]] = {
     "naive": by_naive,
     "elman": by_elman,
     "neuralforecast": by_neuralforecast,
-    "darts": by_darts,
     "skforecast": by_skforecast,
 }
 
@@ -363,7 +316,6 @@ SENSIBLE: dict[str, dict[str, Any]] = {
         "val_check_steps": 100,
         "early_stop_patience_steps": 5,
     },
-    "darts": {"hidden_dim": 64, "dropout": 0.1, "batch_size": 64, "patience": 5},
     "skforecast": {"model": "lightgbm"},
 }
 """One setting beside a library's defaults, as one would choose it without looking at the test rows."""
@@ -399,10 +351,10 @@ def run(args: argparse.Namespace) -> None:
         **{name: round(value, 5) for name, value in scores(task, made.forecasts).items()},
         "forecasts": len(made.forecasts),
         "train_seconds": round(made.train, 1),
-        "train_cpu_seconds": round(made.train_cpu, 1),
         "predict_seconds": round(made.predict, 1),
         "minutes": args.minutes,
-        "stopped": made.stopped,
+        "stopped": watch.stopped,
+        "steps": watch.steps,
         "threads": int(os.environ.get("OMP_NUM_THREADS", "0")),
         "python": platform.python_version(),
         "date": date.today().isoformat(),
@@ -413,9 +365,9 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _seconds(line: dict[str, Any]) -> str:
-    if not line["train_cpu_seconds"]:
+    if not line["train_seconds"]:
         return "–"
-    return str(timedelta(seconds=round(line["train_cpu_seconds"])))[2:] + ("+" if line["stopped"] else "")
+    return str(timedelta(seconds=round(line["train_seconds"])))[2:] + ("+" if line["stopped"] else "")
 
 
 def table(lines: list[dict[str, Any]]) -> str:
