@@ -307,7 +307,6 @@ LIBRARIES: dict[str, Callable[[Task, dict[str, Any], int, Watch], Made]] = {
 
 SENSIBLE: dict[str, dict[str, Any]] = {
     "naive": {"season": 1},
-    "elman": {},
     "neuralforecast": {
         "encoder_n_layers": 1,
         "encoder_hidden_size": 64,
@@ -336,6 +335,8 @@ def run(args: argparse.Namespace) -> None:
     data = args.data or os.environ.get("ELMAN_DATA")
     if not data:
         raise SystemExit("where is the data? --data DIR, or $ELMAN_DATA")
+    if args.preset == "sensible" and args.library not in SENSIBLE:
+        raise SystemExit(f"--preset sensible: {args.library} has none; say --settings NAME=VALUE ...")
     task = SETS[args.set](Path(data))
     settings = (SENSIBLE[args.library] if args.preset == "sensible" else {}) | dict(map(_setting, args.settings))
     watch = Watch(60 * args.minutes)

@@ -332,7 +332,10 @@ def picture(series: Sequence[Series], folder: Path, name: str) -> str:
     if len(chosen) != 1:
         raise SystemExit(f"--series {name}: {len(chosen)} series are called so; give one, such as nyc_taxi")
     one, said = chosen[0]
-    places = positions(np.array(one.times, dtype="datetime64[us]"), "times")
+    times = np.array(one.times, dtype="datetime64[us]")
+    # Where clocks were put back, an hour is there twice: of the line the second is left out.
+    rising = np.append(True, times[1:] > np.maximum.accumulate(times)[:-1])
+    places, at = positions(times[rising], "times"), times.astype(np.int64).astype(np.float64)
     axis, y = x_axis(places), y_axis(*extent([one.values]))
     keys = [
         Key("value", Stroke(BLUE, 1.2)),
@@ -340,18 +343,19 @@ def picture(series: Sequence[Series], folder: Path, name: str) -> str:
         Key("probation", Stroke(FAINT, opacity=0.2), "band"),
         Key("alarm", Stroke(VERMILION, 1.6), dots=True),
     ]
-    frame = Frame(one.name.split("/")[-1], "What elman's forecasts find surprising", keys, y, x_lines=2)
+    title = Path(one.name).stem.replace("_", " ").capitalize()
+    frame = Frame(title, "Alarms at the one threshold that serves all 58 series", keys, y, x_lines=2)
     frame.draw_y()
     frame.draw_x(axis)
     low, high = np.full(2, y.low), np.full(2, y.high)
     for first, last in one.windows:
-        frame.band(places.values[[first, last]], low, high, ORANGE, 0.3)
-    frame.band(places.values[[0, one.probation]], low, high, FAINT, 0.2)
-    frame.line(places.values, one.values, Stroke(BLUE, 1.2))
+        frame.band(at[[first, last]], low, high, ORANGE, 0.3)
+    frame.band(at[[0, one.probation]], low, high, FAINT, 0.2)
+    frame.line(places.values, one.values[rising], Stroke(BLUE, 1.2))
     rows = np.flatnonzero((said >= threshold) & (np.arange(len(said)) >= one.probation))
-    for at, height in zip(frame.px(places.values[rows]), frame.py(one.values[rows]), strict=True):
-        frame.canvas.line(float(at), frame.bottom, float(at), float(height), Stroke(VERMILION, 1.2))
-        frame.canvas.circle(float(at), float(height), 3.5, VERMILION)
+    for x, height in zip(frame.px(at[rows]).tolist(), frame.py(one.values[rows]).tolist(), strict=True):
+        frame.canvas.line(x, frame.bottom, x, height, Stroke(VERMILION, 1.2))
+        frame.canvas.circle(x, height, 3.5, VERMILION)
     return frame.canvas.svg()
 
 

@@ -73,12 +73,15 @@ def test_a_watch_is_over_once_its_seconds_are_spent() -> None:
 def test_a_run_is_a_line_and_lines_are_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(forecasters.SETS, "etth1", lambda _: _task())
     out = tmp_path / "lines.jsonl"
-    for settings in ([], ["season=1"]):
-        forecasters.run(
-            argparse.Namespace(
-                data="x", set="etth1", library="naive", preset="default", settings=settings, minutes=1, seed=0, out=out
-            )
-        )
+    asked = argparse.Namespace(
+        data="x", set="etth1", library="naive", preset="default", settings=[], minutes=1, seed=0, out=out
+    )
+    forecasters.run(asked)
+    asked.settings = ["season=1"]
+    forecasters.run(asked)
+    asked.library, asked.preset = "elman", "sensible"
+    with pytest.raises(SystemExit, match="elman has none"):
+        forecasters.run(asked)
     lines = [json.loads(line) for line in out.read_text().splitlines()]
     assert [line["settings"] for line in lines] == [{}, {"season": 1}]
     shown = forecasters.table(lines[::-1]).splitlines()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import xml.etree.ElementTree as ElementTree
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -123,3 +124,23 @@ def test_random_scores_and_the_perfect_detector_get_what_is_published() -> None:
         drawn.append(nab.total(series, [source.random(len(one.values)) for one in series])[0])
     # 11.0 in the benchmark's own list, 16.8 in older ones.
     assert 8 < np.mean(drawn) < 17
+
+
+def test_forecasts_in_a_folder_become_a_table_and_a_picture(tmp_path: Path) -> None:
+    source = np.random.default_rng(0)
+    series = [_series(source.normal(size=300), [(200, 220)], f"made/{name}.csv") for name in ("leap", "other")]
+    series[0].values[203] += 40
+    series[0].times[100] = series[0].times[99]  # clocks put back
+    with pytest.raises(SystemExit, match=r"2 forecasts are not there; first: bench/nab\.py forecast"):
+        nab.table(series, tmp_path)
+    for one in series:
+        np.save(tmp_path / f"{one.name.replace('/', '__')}.npy", np.zeros(300))
+    shown = nab.table(series, tmp_path, draws=2).splitlines()
+    assert [row.split("|")[1].strip() for row in shown[2:]] == [
+        "random", *nab.DETECTORS, "elman, forecast alone", "elman"
+    ]  # fmt: skip
+    assert "(2 seeds)" in shown[2]
+    drawn = ElementTree.fromstring(nab.picture(series, tmp_path, "leap"))
+    assert {"Leap", "alarm"} <= {text.strip() for text in drawn.itertext()}
+    with pytest.raises(SystemExit, match="2 series are called so"):
+        nab.picture(series, tmp_path, "made")
