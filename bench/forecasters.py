@@ -167,17 +167,22 @@ def by_naive(task: Task, settings: dict[str, Any], seed: int, watch: Watch) -> M
 
 def by_elman(task: Task, settings: dict[str, Any], seed: int, watch: Watch) -> Made:
     import elman
-    from elman.training.history import Epoch
+    from elman.training.history import Epoch, Step
+    from elman.training.interrupt import Interrupted
 
     # A column may not be read and known ahead: what is known of the past is a column of its own.
     past = [f"{name}_so_far" for name in task.names]
 
     def hear(event: object) -> None:
-        if isinstance(event, Epoch):
+        if isinstance(event, Step):
+            watch.steps += 1
+            if watch.over():
+                # As Ctrl-C does: it is saved, and ends below with the best epoch so far.
+                raise KeyboardInterrupt
+        elif isinstance(event, Epoch):
             watch.end()
-        elif not watch.seconds:
+        else:
             watch.begin()
-            watch.end()
 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, f"{task.name}.csv")
@@ -186,22 +191,21 @@ def by_elman(task: Task, settings: dict[str, Any], seed: int, watch: Watch) -> M
             writer.writerow(["time", "value", *past, *task.names])
             for when, value, known in zip(task.times, task.values, task.known, strict=True):
                 writer.writerow([when.isoformat(" "), repr(float(value)), *map(float, known), *map(float, known)])
-        run = elman.train(
-            file,
-            source=",".join(["series:value", *past]),
-            target=f"future:{task.horizon}:value",
-            out=Path(folder, "run"),
-            listener=hear,
-            **{
-                "time": "time",
-                "split": ",".join(task.times[k].isoformat() for k in (task.valid, task.test)),
-                "lookback": task.lookback,
-                "known": ",".join(task.names) or None,
-                "threads": 1,
-                "seed": seed,
-                **settings,
-            },
-        )
+        asked = {
+            "time": "time",
+            "split": ",".join(task.times[k].isoformat() for k in (task.valid, task.test)),
+            "lookback": task.lookback,
+            "known": ",".join(task.names) or None,
+            "threads": 1,
+            "seed": seed,
+            **settings,
+        }
+        out, source = Path(folder, "run"), ",".join(["series:value", *past])
+        try:
+            run = elman.train(file, source, f"future:{task.horizon}:value", out=out, listener=hear, **asked)
+        except Interrupted:
+            watch.end()
+            run = elman.resume(out, finish=True)
         made = _elman_forecasts(task, run, past)
     made.train = watch.seconds
     return made

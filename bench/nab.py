@@ -297,9 +297,7 @@ def _forecast(job: tuple[Series, int, Path]) -> None:
 def _forecasts(series: Sequence[Series], folder: Path) -> list[Floats]:
     files = [folder / f"{one.name.replace('/', '__')}.npy" for one in series]
     if missing := [file.name for file in files if not file.exists()]:
-        raise SystemExit(
-            f"{folder}: {len(missing)} forecasts are not there; first: bench/nab.py forecast --out {folder}"
-        )
+        raise SystemExit(f"{folder}: {len(missing)} forecasts are not there; first: bench/nab.py forecast {folder}")
     return [np.load(file) for file in files]
 
 
@@ -366,7 +364,7 @@ def main() -> None:
     parser.add_argument("--data", default=os.environ.get("ELMAN_DATA"))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--series", default="nyc_taxi")
+    parser.add_argument("--series", default="", help="those whose names hold this")
     parser.add_argument("--to", type=Path)
     args = parser.parse_args()
     if args.data is None:
@@ -374,7 +372,8 @@ def main() -> None:
     series = corpus(Path(args.data))
     if args.verb == "forecast":
         args.folder.mkdir(parents=True, exist_ok=True)
-        jobs = [(one, args.seed, args.folder) for one in sorted(series, key=lambda one: -len(one.values))]
+        some = [one for one in series if args.series in one.name]
+        jobs = [(one, args.seed, args.folder) for one in sorted(some, key=lambda one: -len(one.values))]
         with multiprocessing.get_context("spawn").Pool(args.jobs) as pool:
             for _ in pool.imap_unordered(_forecast, jobs):
                 pass

@@ -59,6 +59,15 @@ def test_elmans_entry_forecasts_every_window_and_uses_what_is_known_ahead(*, kno
     assert forecasters.scores(task, made.forecasts)["mae"] < 0.15
 
 
+def test_elmans_training_ends_when_its_seconds_are_spent(monkeypatch: pytest.MonkeyPatch) -> None:
+    task, watch = _task(), forecasters.Watch(60)
+    monkeypatch.setattr(watch, "over", lambda: watch.steps >= 20)
+    made = forecasters.by_elman(task, {"hidden": 8, "epochs": 500}, 0, watch)
+    assert 20 <= watch.steps <= 22
+    assert made.train > 0
+    assert made.forecasts.shape == task.truth.shape
+
+
 def test_a_watch_is_over_once_its_seconds_are_spent() -> None:
     watch = forecasters.Watch(0.02)
     watch.begin()
