@@ -105,3 +105,10 @@ def test_the_sets_have_the_rows_that_are_published(name: str, windows: int, part
     assert (task.valid, task.test) == parts
     assert len(task.truth) == windows
     assert task.values[: task.valid].std() == pytest.approx(1)
+
+
+def test_the_tables_on_record_are_those_of_the_recorded_lines() -> None:
+    root = Path(__file__).parents[3]
+    lines = (root / "bench/results/forecasters-2026-11-28.jsonl").read_text(encoding="utf-8").splitlines()
+    shown = forecasters.table([json.loads(line) for line in lines])
+    assert shown in (root / "docs/results.md").read_text(encoding="utf-8")
