@@ -28,6 +28,7 @@ _CORE = [
     "Bidirectional",
     "Cell",
     "DataError",
+    "Decay",
     "ElmanCell",
     "ElmanError",
     "EngineError",

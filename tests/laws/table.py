@@ -12,6 +12,7 @@ import torch
 
 from elman.core import (
     Cell,
+    Decay,
     ElmanCell,
     GRUCell,
     LayerNorm,
@@ -70,7 +71,7 @@ class Wrap:
 
     Attributes:
         make: from the cell.
-        kernel: whether the kernels for whole sequences still serve.
+        kernel: whether the kernels for whole sequences still serve. linear: whether a linear cell stays linear.
         gated: whether it acts between a product and a pointwise function, so takes a GatedCell only.
         square: whether D must be the width of the output (Residual).
         per_step: whether it draws a mask for every step in training; such masks cannot be the same for a
@@ -80,6 +81,7 @@ class Wrap:
 
     make: Callable[[Any], Cell]
     kernel: bool = False
+    linear: bool = False
     gated: bool = False
     square: bool = False
     per_step: bool = False
@@ -114,13 +116,18 @@ CELLS = {
 }
 
 WRAPS = {
-    "bare": Wrap(lambda c: c, kernel=True),
+    "bare": Wrap(lambda c: c, kernel=True, linear=True),
     "residual": Wrap(Residual, kernel=True, square=True),
     "zoneout": Wrap(lambda c: Zoneout(c, 0.3), per_step=True),
     "variational": Wrap(lambda c: VariationalDropout(c, 0.4), gated=True),
     "weightdrop": Wrap(lambda c: WeightDrop(c, 0.4), kernel=True, gated=True),
+    "decay": Wrap(lambda c: Decay(c, [0, 2]), linear=True),
     "layernorm": Wrap(LayerNorm, fewest=2, gated=True),
     "residual_weightdrop": Wrap(lambda c: Residual(WeightDrop(c, 0.4)), kernel=True, square=True, gated=True),
+    "decay_zoneout": Wrap(lambda c: Decay(Zoneout(c, 0.3), [1]), per_step=True),
+    "residual_decay_variational_weightdrop": Wrap(
+        lambda c: Residual(Decay(VariationalDropout(WeightDrop(c, 0.4), 0.3), [0])), square=True, gated=True
+    ),
     "residual_residual": Wrap(lambda c: Residual(Residual(c)), square=True),
     "weightdrop_layernorm": Wrap(lambda c: WeightDrop(LayerNorm(c), 0.4), fewest=2, gated=True),
     "layernorm_variational_weightdrop": Wrap(
@@ -167,7 +174,7 @@ def takes(engine: str, cell: str, wrap: str) -> bool:
     if WRAPS[wrap].gated and not CELLS[cell].gated:
         return False
     if engine == "scan":
-        return CELLS[cell].scan and wrap == "bare"
+        return CELLS[cell].scan and WRAPS[wrap].linear
     able = {"loop": True, "vendor": CELLS[cell].vendor}.get(engine, CELLS[cell].native)
     return able and (engine == "loop" or WRAPS[wrap].kernel)
 

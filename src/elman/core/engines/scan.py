@@ -37,10 +37,10 @@ class ScanEngine(Engine):
     name = "scan"
 
     def refusal(self, cell: Cell, request: Request) -> str | None:
-        if not isinstance(cell, LinearCell):
-            return "scan is for cells that are linear in their state, such as MinGRU"
-        if type(cell).step is not LinearCell.step or type(cell).observe is not Cell.observe:
+        if isinstance(cell, LinearCell) and not cell.linear:
             return f"{type(cell).__name__} has a step of its own, so it need not be linear"
+        if not cell.linear:
+            return "scan is for cells that are linear in their state, such as MinGRU"
         if request.record:
             return "scan gives no gates of the steps between; engine='loop' records"
         if inside_transform():
