@@ -6,7 +6,8 @@
 
 ``ettN``: ETTh1, seven channels, of which N % of all values are taken out at random; OT of the next 24 hours, scored
 where it is there (MAE, degrees). ``vowelsN``: JapaneseVowels likewise (accuracy). ``rowsN``: the same with N % of all
-rows taken out, and the number of each row as its time. ``traffic-NAME``: the next value of a sensor of NAB's
+rows taken out, and the number of each row as its time. ``waves``: sines of two frequencies, 1 and 1.3, of random phase,
+40 points at distances drawn from an exponential distribution (accuracy); who knows no times cannot tell them. ``traffic-NAME``: the next value of a sensor of NAB's
 realTraffic, whose rows come every 5 or 10 minutes with pauses of up to three days (MAE, the sensor's unit). What is
 taken out is the same for every arm and seed. Data lie in $ELMAN_DATA.
 
@@ -39,7 +40,7 @@ from elman.model.kinds.series import SeriesIn
 ARMS = ("mask", "delta", "decay")
 SEEDS = (0, 1, 2)
 TRAFFIC = ("speed_6005", "speed_7578", "occupancy_6005", "TravelTime_387", "TravelTime_451")
-SETS = ("ett30", "ett60", "vowels30", "vowels60", "rows60", *(f"traffic-{name}" for name in TRAFFIC))
+SETS = ("ett30", "ett60", "vowels30", "vowels60", "rows60", "waves", *(f"traffic-{name}" for name in TRAFFIC))
 
 
 def main() -> None:
@@ -113,6 +114,12 @@ def job_of(data: str, folder: Path) -> dict[str, Any]:
             "file": folder / "ett.csv", "source": f"series:{columns}", "target": "future:24:OT", "time": "date",
             "split": "0.6,0.2,0.2", "lookback": 96, "hidden": 32, "epochs": 6,
         }  # fmt: skip
+    if name == "waves":
+        _waves(folder / "waves.parquet")
+        return {
+            "file": folder / "waves.parquet", "source": "series:x", "target": "label:label", "id": "id", "time": "t",
+            "hidden": 32, "epochs": 60, "bidirectional": False,
+        }  # fmt: skip
     if name.startswith("traffic-"):
         with zipfile.ZipFile(source / "nab/nab.zip") as archive:
             pl.read_csv(archive.read(f"data/realTraffic/{data[8:]}.csv")).write_csv(folder / "t.csv")
@@ -127,6 +134,16 @@ def _thinned(column: pl.Series, share: float, seed: int) -> pl.Series:
     """The same with a share of all values taken out."""
     gone = np.random.default_rng(seed).random(len(column)) < share
     return pl.Series(column.name, np.where(gone, np.nan, column.to_numpy())).fill_nan(None)
+
+
+def _waves(path: Path) -> None:
+    """1,000 sines in noise of deviation 0.1, seen at random times."""
+    chance, frames = np.random.default_rng(0), []
+    for k in range(1000):
+        times = np.cumsum(chance.exponential(size=40))
+        wave = np.sin((1.0, 1.3)[k % 2] * times + chance.uniform(0, 2 * np.pi)) + 0.1 * chance.normal(size=40)
+        frames.append(pl.DataFrame({"id": k, "t": times, "x": wave, "label": "ab"[k % 2]}))
+    pl.concat(frames).write_parquet(path)
 
 
 def _vowels(folder: Path, share: float, *, rows: bool) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from elman.core.errors import DataError, InputError
 from elman.data.batch import Batches
 from elman.data.choose import Choice
 from elman.data.divide import Parts, divide_examples, divide_steps, other_ranges
-from elman.data.doctor import examine, refuse_absurd, span
+from elman.data.doctor import examined, span
 from elman.data.encode import encode_examples, encode_pairs, encode_steps, next_tokens, pieces, stream
 from elman.data.fit import Input, fit_input, fit_names, fit_numbers, variant_of
 from elman.data.forecast import prepare_forecast
@@ -120,10 +120,10 @@ def prepare(request: Request, given: Examples | None = None) -> Prepared:
     if main.choice is None:
         raise TypeError("examples of a table have a choice of columns")
     source, target = main.choice.source, main.choice.target
-    examined = _examined(main)
+    seen = examined(main)
     for other in parts[1:]:
         if other is not None:
-            _examined(other, again=True)
+            seen += [f"{other.where[0][0]}: {note}" for note in examined(other, again=True)]
     if target.kind == "future":
         made = _forecast(request, parts, source, target)
     elif target.kind in ONE_ANSWER:
@@ -136,7 +136,8 @@ def prepare(request: Request, given: Examples | None = None) -> Prepared:
         made = _per_step(request, parts, source, target)
     _check_parts(request, made)
     # What is said of uneven rows is no matter where the model is told of them.
-    made.notes[:0] = [*main.notes, *(_told(made.input) or examined)]
+    told = _told(made.input)
+    made.notes[:0] = [*main.notes, *(one for one in seen if not (told and one.startswith("--time"))), *told]
     if made.test is None and not main.untested:
         made.notes.append("there is no test part: the scores are those of the validation part, which chose the epoch")
     return made
@@ -182,39 +183,6 @@ def _beside(source: str, known: str) -> str:
         return f"{source}+series:{known}"
     more = [part.of([*part.columns, known]) if part.kind == "series" else part for part in parts]
     return "+".join(map(str, more))
-
-
-def _examined(ex: Examples, *, again: bool = False) -> list[str]:
-    """Have the numbers looked through; what is no number has nothing absurd."""
-    choice = ex.choice
-    if choice is None:
-        return []
-    seen, source, target = ex, choice.source[0], choice.target
-    place = next((k for k, part in enumerate(choice.source) if part.kind == "series"), None)
-    if choice.joined:
-        inputs = [one.parts[place] if place is not None else np.empty((len(one), 0)) for one in ex.inputs]
-        columns = () if place is None else choice.source[place].columns
-        seen, source = replace(ex, inputs=inputs, columns=columns), Part("series")
-    if choice.words or target.kind in ("label", "labels", "tags", "text"):
-        seen, target = replace(seen, targets=None), Part("label")
-    elif target.kind == "series":
-        # Nothing is passed over from step to step: gaps in time are no matter.
-        seen, target = replace(seen, times=None), Part("next", "", target.columns)
-    if source.kind == "series":
-        seen = replace(seen, inputs=[_closed(one) for one in seen.inputs])
-        seen = replace(seen, targets=seen.targets and [_closed(one) for one in seen.targets])
-    if again:
-        refuse_absurd(seen, source, target)
-        return []
-    return examine(seen, source, target)
-
-
-def _closed(values: np.ndarray) -> np.ndarray:
-    """The same with the median where a value is missing, which is never absurd."""
-    if values.dtype.kind != "f" or not np.isnan(values).any():
-        return values
-    known = np.where(np.isnan(values).all(0), 0.0, values)
-    return np.where(np.isnan(values), np.nanmedian(known, axis=0), values)
 
 
 def _check_parts(request: Request, made: Prepared) -> None:
