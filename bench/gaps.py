@@ -5,11 +5,12 @@
     python bench/gaps.py table table.jsonl                       the table, as Markdown
 
 ``ettN``: ETTh1, seven channels, of which N % of all values are taken out at random; OT of the next 24 hours, scored
-where it is there (MAE, degrees). ``vowelsN``: JapaneseVowels likewise (accuracy). ``rowsN``: the same with N % of all
-rows taken out, and the number of each row as its time. ``waves``: sines of two frequencies, 1 and 1.3, of random phase,
-40 points at distances drawn from an exponential distribution (accuracy); who knows no times cannot tell them. ``traffic-NAME``: the next value of a sensor of NAB's
-realTraffic, whose rows come every 5 or 10 minutes with pauses of up to three days (MAE, the sensor's unit). What is
-taken out is the same for every arm and seed. Data lie in $ELMAN_DATA.
+where it is there (MAE, in standard deviations). ``vowelsN``: JapaneseVowels likewise (accuracy). ``rowsN``: the same
+with N % of all rows taken out, and the number of each row as its time. ``waves``: sines of two frequencies, 1 and 1.3,
+of random phase, 40 points at distances drawn from an exponential distribution (accuracy); who knows no times can hardly
+tell them. ``traffic-NAME``: the next value of a sensor of NAB's realTraffic, whose rows come every 5 or 10 minutes with
+pauses of up to three days (MAE, in standard deviations). What is taken out is the same for every arm and seed. Data lie
+in $ELMAN_DATA.
 
 Arms: ``mask``, the last value is held and a channel beside says where (what --gaps input was before); ``delta``,
 ``--gaps input``, channels that say how old it is; ``decay``, ``--gaps decay``.

@@ -148,7 +148,7 @@ def _refuse_idle(job: Job, data: Prepared) -> None:
         ("input-feeding", job.input_feeding, target != "text", not_written),
         ("tied", job.tied, target != "text", not_written),
         ("scheduled-sampling", job.scheduled_sampling, target != "text", not_written),
-        ("gaps", job.gaps == "decay" and job.gaps, still, "a feed-forward net has no state that fades; --gaps input"),
+        ("gaps", job.gaps == "decay" and job.gaps, still, "a feed-forward net has no state (--gaps input needs none)"),
         ("gaps", job.gaps == "decay" and job.gaps, not ages, "nothing is missing in training, and rows come evenly"),
         ("embedding", job.embedding, not named, "numbers are read as they are; only text and events are embedded"),
     ]

@@ -37,21 +37,31 @@ def warm_start(model: SequenceModel, train: Batches, valid: Batches) -> None:
     kind = model.config.input
     past, future = _windows(train, out.anchors, kind)
     judged = _windows(valid, out.anchors, kind)
+    if np.isnan(future).all(0).any():
+        # Of some step ahead training has no value at all: there is nothing to begin with.
+        return
     slopes = min((_ridge(past, future, penalty) for penalty in _PENALTIES), key=lambda w: _error(w, *judged))
-    offsets = np.quantile(future - past @ slopes, LEVELS, axis=0)
+    whole = not np.isnan(future).any()
+    offsets = (np.quantile if whole else np.nanquantile)(future - past @ slopes, LEVELS, axis=0)
     weight = np.repeat(slopes.T, len(LEVELS), axis=0)
     model.highway.weight.copy_(torch.from_numpy(weight).float())
     model.highway.bias.copy_(torch.from_numpy(offsets.T.reshape(-1)).float())
 
 
 def _ridge(past: np.ndarray, future: np.ndarray, penalty: float) -> np.ndarray:
+    """Slopes ``[L, H]``; those of a step ahead from the windows in which it is there."""
+    known = ~np.isnan(future)
+    if not known.all():
+        each = [_ridge(past[there], goal[there, None], penalty) for there, goal in zip(known.T, future.T, strict=True)]
+        return np.concatenate(each, axis=1)
     gram = past.T @ past + penalty * np.eye(past.shape[1])
     slopes: np.ndarray = np.linalg.solve(gram, past.T @ future)
     return slopes
 
 
 def _error(slopes: np.ndarray, past: np.ndarray, future: np.ndarray) -> float:
-    return float(np.abs(future - past @ slopes).mean())
+    apart = np.abs(future - past @ slopes)
+    return float(np.nanmean(apart)) if not np.isnan(apart).all() else np.inf
 
 
 def _windows(
@@ -59,7 +69,7 @@ def _windows(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Histories ``[N*C, L]`` and futures ``[N*C, H]`` as the model sees them; columns stand one below the other.
 
-    Windows that a value of the future is missing from are left out.
+    Windows whose future has no value at all are left out.
     """
     stride = max(1, len(train) * len(anchors) // _MOST)
     pasts, futures = [], []
@@ -69,5 +79,5 @@ def _windows(
         pasts.append(given[..., anchors].permute(1, 2, 0))
         futures.append(future.transpose(1, 2))
     sides = [torch.cat(side)[::stride].flatten(0, 1).double().numpy() for side in (pasts, futures)]
-    whole = ~np.isnan(sides[1]).any(1)
-    return sides[0][whole], sides[1][whole]
+    known = ~np.isnan(sides[1]).all(1)
+    return sides[0][known], sides[1][known]
