@@ -13,7 +13,7 @@ pauses of up to three days (MAE, in standard deviations). What is taken out is t
 in $ELMAN_DATA.
 
 Arms: ``mask``, the last value is held and a channel beside says where (what --gaps input was before); ``delta``,
-``--gaps input``, channels that say how old it is; ``decay``, ``--gaps decay``.
+``--gaps input``, channels that say how old it is; ``decay``, the same into GRU-D (Che et al. 2018).
 """
 
 from __future__ import annotations
@@ -27,12 +27,15 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 import polars as pl
+import torch
+from torch import nn
 
 import elman
 from elman.data.read import read
@@ -75,9 +78,12 @@ def one(data: str, arm: str, seed: int, out: Path) -> None:
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as made:
         job = job_of(data, Path(made))
-        gaps = "decay" if arm == "decay" else "input"
-        with patch.object(SeriesIn, "fit", masked if arm == "mask" else SeriesIn.fit):
-            run = elman.train(**job, gaps=gaps, seed=seed, threads=1, out=Path(made) / "run")
+        fits: list[SeriesIn] = []
+        with patch.object(SeriesIn, "fit", partial(_fitted, fits, arm)):
+            run = elman.train(
+                **job, gaps="input", seed=seed, threads=1, out=Path(made) / "run",
+                **({"cell": "grud", "cells": {"grud": partial(GRUD, fits)}} if arm == "decay" else {}),
+            )  # fmt: skip
     assert run.scores is not None
     metric = "accuracy" if "accuracy" in run.scores.values else "mae"
     line = {
@@ -97,9 +103,42 @@ def one(data: str, arm: str, seed: int, out: Path) -> None:
 _FIT = SeriesIn.fit
 
 
-def masked(*given: Any) -> SeriesIn:
-    """The kind without any channel that says how old something is."""
-    return _FIT(*given).model_copy(update={"since": False, "unit": 0.0})
+def _fitted(fits: list[SeriesIn], arm: str, *given: Any) -> SeriesIn:
+    """The kind, noted down; ``mask``: without any channel that says how old something is."""
+    fits.append(_FIT(*given).model_copy(update={"since": False, "unit": 0.0} if arm == "mask" else {}))
+    return fits[-1]
+
+
+class GRUD(elman.Decay):
+    """GRU-D: the state fades, and so do values that are held, to the mean (0), before a GRU reads them.
+
+    ::
+
+        x_c = m_c x_c + (1 - m_c) exp(-relu(w_c d_c + b_c)) x'_c         x' the value held, m whether there is one
+
+    Of a forecast, whose window is read relative to its last value, 0 is that value.
+    """
+
+    def __init__(self, fits: list[SeriesIn], width: int, hidden: int) -> None:
+        cell = elman.GRUCell(width, hidden)
+        elman.init.orthogonal_(cell)
+        kind = fits[0]
+        super().__init__(cell, kind.ages, math.log(2.0))
+        self.held, flags = kind.flagged, len(kind.flagged) if kind.since else 0
+        self.flags = list(range(kind.channels, kind.channels + flags))
+        self.weight_held, self.bias_held = nn.Parameter(torch.full((flags,), 0.1)), nn.Parameter(torch.zeros(flags))
+
+    def project(self, x: Any) -> Any:
+        inside, told = x
+        if self.flags:
+            kept = torch.exp(-torch.relu(self.weight_held * told[..., self.ages_held] + self.bias_held))
+            faded = torch.where(told[..., self.flags] > 0, kept * told[..., self.held], told[..., self.held])
+            inside = inside.index_copy(-1, torch.tensor(self.held), faded)
+        return super().project((inside, told))
+
+    @property
+    def ages_held(self) -> list[int]:
+        return [place + len(self.flags) for place in self.flags]
 
 
 def job_of(data: str, folder: Path) -> dict[str, Any]:

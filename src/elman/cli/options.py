@@ -32,9 +32,7 @@ DATA: Table = {
     "test": _option(str, "File for the final test."),
     "known": _option(str, "Columns known ahead of a forecast; rows with them alone may follow."),
     "static": _option(str, "Columns constant in a sequence, read beside every step."),
-    "gaps": _option(
-        str, "Missing numbers: error, input (told to the model), decay (old ones fade) or interpolate (error)."
-    ),
+    "gaps": _option(str, "Missing numbers: error, input (told to the model) or interpolate (error)."),
     "lookback": _option(int, "Steps of history a forecast reads."),
 }
 """What the file's columns are, and its parts."""

@@ -123,7 +123,8 @@ def sides_of(kind: Input, source: str = "") -> tuple[Part, ...]:
 
 def roles_of(kind: Input, id: str | None, time: str | None) -> Roles:
     """The roles of columns with which this kind was fit, and an id and a time."""
-    gaps: Gaps = "error" if isinstance(kind, TextIn) else kind.gaps
+    parts = kind.parts if isinstance(kind, JoinedIn) else [kind]
+    gaps: Gaps = next((part.gaps for part in parts if isinstance(part, SeriesIn)), "error")
     if not isinstance(kind, JoinedIn):
         return Roles(id, time, gaps=gaps)
     known, static = (tuple(part_of(part) for part in some) for some in (kind.known, kind.static))

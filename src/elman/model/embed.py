@@ -43,12 +43,6 @@ class Embed(Stage):
             nn.init.normal_(table.weight, std=0.1)
         self.width = len(self.numbers) + sum(table.embedding_dim for table in self._each())
 
-    @staticmethod
-    def place(kind: JoinedIn, place: int) -> int:
-        """Where a number of a step stands in what comes out: all numbers are first, in their order."""
-        spans = zip(kind.every, kind.spans, strict=True)
-        return [p for part, (a, b) in spans if isinstance(part, SeriesIn) for p in range(a, b)].index(place)
-
     def forward(self, ragged: Ragged, state: State = None) -> tuple[Ragged, State]:
         return ragged.clean().map(self.vectors).clean(), None
 

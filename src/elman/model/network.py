@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 
 import torch
@@ -10,7 +9,6 @@ from torch import Tensor, nn
 
 from elman.core.cells import init
 from elman.core.cells.base import Cell, GatedCell
-from elman.core.cells.decay import Decay
 from elman.core.cells.elman import ElmanCell
 from elman.core.cells.gru import GRUCell
 from elman.core.cells.linear import LinearCell, MinGRUCell, MinLSTMCell
@@ -28,7 +26,6 @@ from elman.model.characters import SpeltWords
 from elman.model.config import CELLS, ModelConfig, NetConfig
 from elman.model.decoder import Decoder
 from elman.model.embed import Embed
-from elman.model.fade import Fade
 from elman.model.feedforward import FeedForward
 from elman.model.kinds.crf import CRFHead
 from elman.model.kinds.joined import JoinedIn
@@ -220,26 +217,12 @@ def _entrance(config: ModelConfig) -> tuple[list[Stage], int]:
         table = nn.Embedding(kind.width, net.embedding)
         nn.init.normal_(table.weight, std=0.1)
         return [WordDropout(table, net.word_dropout) if net.word_dropout else PerStep(table), on_words], net.embedding
-    on_numbers: list[Stage] = [LockedDropout(net.input_dropout)] if net.input_dropout else []
+    on_numbers = [LockedDropout(net.input_dropout)] if net.input_dropout else []
     if isinstance(kind, SeriesIn):
-        return [*_fade(kind), *on_numbers], kind.width
+        return [*on_numbers], kind.width
     embed = Embed(kind, net.embedding)
     words = any(isinstance(part, TextIn) for part in kind.parts)
-    return [*_fade(kind), embed, *([on_words] if words else on_numbers)], embed.width
-
-
-def _fade(kind: SeriesIn | JoinedIn) -> list[Stage]:
-    """What is held of old values, fading."""
-    fade = Fade(kind)
-    return [PerStep(fade)] if kind.gaps == "decay" and fade.values else []
-
-
-def _ages(config: ModelConfig) -> list[int]:
-    """The numbers that the first layer reads by which its state is to fade; none where it is not to."""
-    kind = config.input
-    if isinstance(kind, TextIn) or kind.gaps != "decay":
-        return []
-    return kind.ages if isinstance(kind, SeriesIn) else [Embed.place(kind, place) for place in kind.ages]
+    return [embed, *([on_words] if words else on_numbers)], embed.width
 
 
 def _ahead(config: ModelConfig, width: int) -> Ahead | None:
@@ -270,15 +253,11 @@ def _trunk(config: ModelConfig, width: int, cells: Cells) -> tuple[list[Stage], 
             raise InputError("recurrent_dropout, weight_drop, zoneout: a feed-forward net has no recurrent units")
         return [FeedForward(width, net.hidden, net.window, net.layers, net.dropout)], net.hidden
     stages: list[Stage] = []
-    ages = _ages(config)
     for layer in range(net.layers):
         if layer and net.dropout:
             stages.append(LockedDropout(net.dropout))
         bare = [_cell(net.cell, width, net.hidden, cells) for _ in range(2 if net.bidirectional else 1)]
         made = [_regularised(cell, net) for cell in bare]
-        if ages and not layer:
-            # Backwards in time other distances hold: those behind a step.
-            made[0] = Decay(made[0], ages, math.log(2.0))
         out = net.hidden * len(made)
         if net.bidirectional:
             stages.append(Bidirectional(*made))

@@ -16,7 +16,7 @@ from elman.model.kinds.joined import JoinedIn
 from elman.model.kinds.label import LabelOut
 from elman.model.kinds.labels import LabelsOut
 from elman.model.kinds.number import NumberOut
-from elman.model.kinds.series import TOLD, SeriesIn
+from elman.model.kinds.series import SeriesIn
 from elman.model.kinds.text import END, UNKNOWN, TextIn, TokenOut
 from elman.model.kinds.written import TextOut
 from elman.model.network import Cells, SequenceModel
@@ -116,9 +116,10 @@ def _check_part(part: SeriesIn | EventsIn | TextIn, side: str = "input") -> None
         flags = part.flagged
         _need(len(set(flags)) == len(flags), "input.flagged: each channel once")
         _need(all(0 <= place < part.channels for place in flags), "input.flagged: channels")
-        _need(not flags or part.gaps in TOLD, "input.flagged: belong to gaps that are told")
         _need(bool(flags) or not part.since, "input.since: belongs to flagged channels")
-        _need(0 <= part.unit < math.inf and (not part.unit or part.gaps in TOLD), "input.unit: finite, for gaps told")
+        _need(
+            0 <= part.unit < math.inf and (not part.unit or part.gaps == "input"), "input.unit: finite, for gaps told"
+        )
 
 
 def _check_weights(weights: list[float], classes: list[str]) -> None:

@@ -130,7 +130,6 @@ def _refuse_idle(job: Job, data: Prepared) -> None:
     target, only_text = data.target.kind, isinstance(data.input, TextIn)
     named = isinstance(data.input, (TextIn, JoinedIn)) or target == "text"
     not_written = f"only a text is written (--to text), not {target}"
-    ages = not isinstance(data.input, TextIn) and data.input.ages
     stepwise, still = target in PER_STEP, job.cell == "feedforward"
     no_units, no_words = (
         "a feed-forward net has no recurrent units",
@@ -148,8 +147,6 @@ def _refuse_idle(job: Job, data: Prepared) -> None:
         ("input-feeding", job.input_feeding, target != "text", not_written),
         ("tied", job.tied, target != "text", not_written),
         ("scheduled-sampling", job.scheduled_sampling, target != "text", not_written),
-        ("gaps", job.gaps == "decay" and job.gaps, still, "a feed-forward net has no state (--gaps input needs none)"),
-        ("gaps", job.gaps == "decay" and job.gaps, not ages, "nothing is missing in training, and rows come evenly"),
         ("embedding", job.embedding, not named, "numbers are read as they are; only text and events are embedded"),
     ]
     idle += [

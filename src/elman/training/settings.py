@@ -28,8 +28,7 @@ class Job(Schema):
         valid: file for validation. test: file for the final test.
         known: columns known ahead of a forecast, with a comma between.
         static: columns constant in a sequence, likewise.
-        gaps: what a missing value is: an ``error``, an ``input`` of its own, the same with what is old fading
-            (``decay``), or to ``interpolate``.
+        gaps: what a missing value is: an ``error``, an ``input`` of its own, or to ``interpolate``.
         metric: the score that is shown first. class_weights: ``balanced``, or ``NAME=WEIGHT,...``.
         choose_by: what the epoch is chosen by on the validation part, ``loss`` or a metric of which more is better
             (None: ``entity_f1`` of tags that name spans, else ``loss``).
@@ -81,7 +80,7 @@ class Job(Schema):
     test: str | None = None
     known: str | None = None
     static: str | None = None
-    gaps: Literal["error", "input", "decay", "interpolate"] = "error"
+    gaps: Literal["error", "input", "interpolate"] = "error"
     metric: str | None = None
     choose_by: str | None = None
     class_weights: str | None = None

@@ -164,7 +164,7 @@ def _trained(tmp_path: Path, target: str, **more: Any) -> Run:
 
 
 def test_new_files_are_read_in_the_units_of_training(tmp_path: Path) -> None:
-    run = _trained(tmp_path, "next:y", gaps="decay")
+    run = _trained(tmp_path, "next:y", gaps="input")
     same = run.predict(_file(tmp_path / "same.csv"))
     slow = run.predict(_file(tmp_path / "slow.csv", pace=9))
     assert same.columns == slow.columns
@@ -173,18 +173,6 @@ def test_new_files_are_read_in_the_units_of_training(tmp_path: Path) -> None:
         run.predict([np.zeros((9, 2))])
     with pytest.raises(InputError, match=r"reads when each row comes.*use run\.predict on a file with all rows"):
         run.stream()
-
-
-@pytest.mark.parametrize(("more", "why"), [
-    ({"cell": "feedforward"}, "gaps='decay': a feed-forward net has no state"),
-    ({"file": "even.csv"}, "gaps='decay': nothing is missing in training, and rows come evenly"),
-])  # fmt: skip
-def test_decay_without_effect_is_refused(tmp_path: Path, more: dict[str, str], why: str) -> None:
-    _file(tmp_path / "d.csv")
-    pl.DataFrame({"t": range(60), "x": np.arange(60.0) % 7, "y": 1.0}).write_csv(tmp_path / "even.csv")
-    file = tmp_path / more.pop("file", "d.csv")
-    with pytest.raises(InputError, match=why):
-        train(file, "series:x,y", "next:x", time="t", gaps="decay", epochs=1, hidden=4, out=tmp_path / "o", **more)
 
 
 def test_forecasts_begin_where_no_window_has_its_whole_future(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from elman.core.cells.wrap import Dropped, Wrapper
 from elman.core.errors import InputError
 from elman.core.state import State, leaves
 
-__all__ = ["Decay", "fading"]
+__all__ = ["Decay"]
 
 
 class Decay(Wrapper):
@@ -58,7 +58,8 @@ class Decay(Wrapper):
     def project(self, x: Any) -> Any:
         inside, told = x
         p = self.cell.project(inside)
-        keep = fading(nn.functional.linear(told[..., self.places], self.weight_age, self.bias_age))
+        rate = nn.functional.linear(told[..., self.places], self.weight_age, self.bias_age)
+        keep = torch.exp(-torch.relu(rate))
         return (p[0] * keep, p[1]) if self.linear else (p, keep)
 
     def observe(self, p: Any, state: State) -> tuple[Tensor, State, dict[str, Tensor]]:
@@ -69,11 +70,6 @@ class Decay(Wrapper):
 
     def extra_repr(self) -> str:
         return f"places={self.places}"
-
-
-def fading(rate: Tensor) -> Tensor:
-    """``exp(-relu(rate))``: how much stays."""
-    return torch.exp(-torch.relu(rate))
 
 
 def _remembered(state: State) -> Iterator[Tensor]:

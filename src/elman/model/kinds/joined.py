@@ -14,7 +14,7 @@ from torch import Tensor
 from elman.core.errors import InputError
 from elman.model.kinds.events import EventsIn
 from elman.model.kinds.schema import Schema
-from elman.model.kinds.series import Gaps, SeriesIn
+from elman.model.kinds.series import SeriesIn
 from elman.model.kinds.text import TextIn
 
 __all__ = ["JoinedIn", "PartIn", "Steps"]
@@ -104,11 +104,6 @@ class JoinedIn(Schema):
         """The places that say how old something is; see :attr:`SeriesIn.ages`."""
         spans = zip(self.parts, self.spans, strict=False)
         return [a + place for part, (a, _) in spans if isinstance(part, SeriesIn) for place in part.ages]
-
-    @property
-    def gaps(self) -> Gaps:
-        """What a missing value is."""
-        return next((part.gaps for part in self.parts if isinstance(part, SeriesIn)), "error")
 
     @property
     def unit(self) -> float:

@@ -14,13 +14,10 @@ from torch import Tensor
 from elman.core.errors import InputError
 from elman.model.kinds.schema import Schema
 
-__all__ = ["TOLD", "Gaps", "SeriesIn", "held", "interpolated", "moments", "scaled", "usual"]
+__all__ = ["Gaps", "SeriesIn", "held", "interpolated", "moments", "scaled", "usual"]
 
-Gaps = Literal["error", "input", "decay", "interpolate"]
+Gaps = Literal["error", "input", "interpolate"]
 """What a missing value is."""
-
-TOLD = ("input", "decay")
-"""Those of which the model is told."""
 
 _UNEVEN, _APART = 0.01, 0.25
 """The share of distances that must differ from the usual one for rows to be uneven, and by which part of it."""
@@ -37,8 +34,8 @@ class SeriesIn(Schema):
         mean: of each channel over all training steps that have a value, in the data's units.
         scale: standard deviation of each channel, 1 where a channel is constant.
         gaps: what a missing value (NaN) is: an ``error``; an ``input`` of its own (the last value is held, and
-            channels beside say where and how old it is); the same, and what is old fades (``decay``, see
-            :class:`elman.Decay`); or to be put on the line between its neighbours (``interpolate``).
+            channels beside say where and how old it is); or to be put on the line between its neighbours
+            (``interpolate``).
         flagged: the channels that have such a channel beside them, which is 1 where a value is missing.
         since: whether each of these has another one beside it, ``log(1 + d)``, where d is the time from the last value
             before this step (or from the first step, where there was none) to this step (delta of GRU-D, Che et al.
@@ -69,7 +66,7 @@ class SeriesIn(Schema):
         """Learn the scaling from training sequences, float64 ``[T, C]`` each, and the times of their rows, [T] each."""
         mean, scale = moments(sequences, columns)
         missing = np.array([np.isnan(one).any(0) for one in sequences if len(one)]).any(0)
-        told = gaps in TOLD
+        told = gaps == "input"
         flagged = np.flatnonzero(missing).tolist() if told else []
         unit = usual([distances(one)[1:] for one in times]) if told and times else 0.0
         dates = bool(unit and times and times[0].dtype.kind == "M")
