@@ -13,11 +13,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elman.core.errors import InputError
+from elman.core.errors import InputError, ModelFileError
 from elman.data.batch import WindowSet
 from elman.data.prepare import Prepared, Request, prepare
+from elman.model.config import ModelConfig, NetConfig
 from elman.model.kinds.joined import JoinedIn, Steps
+from elman.model.kinds.number import NumberOut
 from elman.model.kinds.series import SeriesIn, usual
+from elman.model.sound import check_config
 from elman.run import Run, load, train
 
 NAN = np.nan
@@ -99,6 +102,19 @@ def test_times_of_another_kind_or_none_are_refused() -> None:
         _kind(1.0).encode(np.zeros((3, 2)))
     with pytest.raises(InputError, match="times: expected one a row, 3, got 2"):
         _kind(1.0).encode(np.zeros((3, 2)), np.arange(2.0))
+
+
+@pytest.mark.parametrize(("change", "why"), [
+    ({"flagged": []}, "input.since: belongs to flagged channels"),
+    ({"unit": math.inf}, "input.unit: finite"),
+    ({"gaps": "interpolate", "unit": 1.0}, "input.unit: finite, for gaps told"),
+])  # fmt: skip
+def test_a_kind_that_contradicts_itself_is_refused(change: dict[str, Any], why: str) -> None:
+    kind = _kind().model_copy(update=change)
+    out = NumberOut(columns=["y"], mean=[0], scale=[1])
+    config = ModelConfig(source="series", target="number", input=kind, output=out, net=NetConfig())
+    with pytest.raises(ModelFileError, match=why):
+        check_config(config)
 
 
 def test_parts_side_by_side_have_their_ages() -> None:
