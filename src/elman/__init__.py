@@ -30,6 +30,7 @@ _CORE = [
     "Cell",
     "Convolution",
     "DataError",
+    "Decay",
     "ElmanCell",
     "ElmanError",
     "EngineError",

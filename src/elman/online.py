@@ -55,7 +55,7 @@ class Online:
         """Begin a new sequence."""
         self.count = 0
         """Rows so far."""
-        self._held: dict[int, float] = {}
+        self._last: Tensor | None = None
         self._window: Any = None
         self._constant: dict[str, Any] = {}
         if self._session is not None:
@@ -80,28 +80,32 @@ class Online:
         Raises:
             InputError: columns are missing, or values that are no numbers; the stream is as it was before.
         """
-        before = self.count, dict(self._held), self._window, dict(self._constant)
+        before = self.count, self._last, self._window, dict(self._constant)
         try:
             return self._pushed(self._sequence(rows))
         except BaseException:
-            self.count, self._held, self._window, self._constant = before
+            self.count, self._last, self._window, self._constant = before
             raise
 
     def _pushed(self, given: Any) -> pl.DataFrame:
         if self._forecasts:
             return self._forecast(given)
         kind, one = self._model.config.input, examples_of(self._model, [given]).inputs[0]
-        encoded, held = _filled(
-            kind.encode(one, fill=False) if not isinstance(kind, TextIn) else kind.encode(one), self._held
-        )
+        encoded = kind.encode(one) if isinstance(kind, TextIn) else self._filled(kind, kind.encode(one, fill=False))
         if not len(encoded):
             return self._frame(encoded, None)
         if self._session is None:
             raise TypeError("a model that does not forecast has a session")
         features = self._session.push(encoded.to(next(self._model.parameters()).device))
-        self._held = held
+        self._last = encoded[-1:]
         features = features if self._running is None else self._running(features)
         return self._frame(encoded, self._model.head.raw(features))
+
+    def _filled(self, kind: SeriesIn | JoinedIn, encoded: Tensor) -> Tensor:
+        """Gaps closed as behind the row before, which stands there filled."""
+        if self._last is None:
+            return kind.fill(encoded)
+        return kind.fill(torch.cat([self._last, encoded]))[1:]
 
     # What is read ------------------------------------------------------------------------------------------------
 
@@ -245,6 +249,12 @@ def _refuse(model: SequenceModel, name: str) -> None:
         raise InputError("this model writes a text once it has read all: use run.predict, or elman predict RUN FILE")
     if isinstance(config.input, JoinedIn) and config.input.known:
         raise InputError("this model reads what is known ahead (--known) of each forecast: use run.predict on all rows")
+    if not isinstance(config.input, TextIn) and config.input.unit:
+        raise InputError(
+            "this model reads when each row comes, for those of training were not evenly spaced (--time), and a stream "
+            f"gives rows without times: use run.predict on a file with all rows, or train one that does not: {again} "
+            "--gaps error"
+        )
     if config.lookback:
         return
     if not model.causal:
@@ -285,24 +295,6 @@ def _taken(table: dict[str, list[Any]], names: list[str]) -> list[Any]:
             f"rows: the model reads {', '.join(names)}; {', '.join(missing)} is missing, got {', '.join(table)}"
         )
     return [table[name] for name in names]
-
-
-def _filled(encoded: Tensor, held: dict[int, float]) -> tuple[Tensor, dict[int, float]]:
-    """Gaps closed by the last value before them, from pushes before too (see :func:`elman.model.kinds.series.held`)."""
-    if not encoded.is_floating_point() or not len(encoded):
-        return encoded, held
-    made, last = encoded.clone(), dict(held)
-    for place in range(made.shape[1]):
-        column = made[:, place]
-        if not bool(column.isnan().any()):
-            last[place] = float(column[-1])
-            continue
-        for step in range(len(column)):
-            if bool(column[step].isnan()):
-                column[step] = last.get(place, 0.0)
-            else:
-                last[place] = float(column[step])
-    return made, last
 
 
 def _joined(before: Any, after: Any) -> Any:

@@ -12,6 +12,7 @@ import torch
 
 from elman.core import (
     Cell,
+    Decay,
     ElmanCell,
     GRUCell,
     LayerNorm,
@@ -126,9 +127,14 @@ WRAPS = {
     "zoneout": Wrap(lambda c: Zoneout(c, 0.3), per_step=True),
     "variational": Wrap(lambda c: VariationalDropout(c, 0.4), gated=True),
     "weightdrop": Wrap(lambda c: WeightDrop(c, 0.4), kernel=True, gated=True),
+    "decay": Wrap(lambda c: Decay(c, [0, 2]), scan=True),
     "layernorm": Wrap(LayerNorm, fewest=2, gated=True),
     "residual_weightdrop": Wrap(lambda c: Residual(WeightDrop(c, 0.4)), kernel=True, square=True, gated=True),
     "residual_residual": Wrap(lambda c: Residual(Residual(c)), scan=True, square=True),
+    "decay_zoneout": Wrap(lambda c: Decay(Zoneout(c, 0.3), [1]), per_step=True),
+    "residual_decay_variational_weightdrop": Wrap(
+        lambda c: Residual(Decay(VariationalDropout(WeightDrop(c, 0.4), 0.3), [0])), square=True, gated=True
+    ),
     "weightdrop_layernorm": Wrap(lambda c: WeightDrop(LayerNorm(c), 0.4), fewest=2, gated=True),
     "layernorm_variational_weightdrop": Wrap(
         lambda c: LayerNorm(VariationalDropout(WeightDrop(c, 0.4), 0.3)), fewest=2, gated=True

@@ -57,6 +57,7 @@ JOBS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "series": ("series:a,b", "series:out", {}),
     "text": ("text:text", "label:y", {"readout": "max"}),
     "gaps": ("series:a,b", "label:y", {"gaps": "input"}),
+    "gaps beside": ("series:a,b+events:page", "label:y", {"gaps": "input", "readout": "last"}),
 }
 
 
@@ -69,7 +70,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Run,
 
     def get(name: str) -> tuple[Run, list[dict[str, Any]]]:
         source, target, more = JOBS[name]
-        gaps = name == "gaps"
+        gaps = name.startswith("gaps")
         if name not in made:
             ways = {} if target.startswith("next") else {"bidirectional": False}
             out = folder / name

@@ -2,6 +2,7 @@
 
 from elman.core.cells import init
 from elman.core.cells.base import Cell, GatedCell
+from elman.core.cells.decay import Decay
 from elman.core.cells.elman import ElmanCell
 from elman.core.cells.gru import GRUCell
 from elman.core.cells.linear import LinearCell, MinGRUCell, MinLSTMCell
@@ -33,6 +34,7 @@ __all__ = [
     "Cell",
     "Convolution",
     "DataError",
+    "Decay",
     "ElmanCell",
     "ElmanError",
     "EngineError",

@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ahead"]
+__all__ = ["HOUR", "ahead", "autumn_night"]
+
+HOUR, _DAY = 3_600_000_000, 86_400_000_000
+"""In microseconds."""
 
 _Days = NDArray[np.datetime64]
 
@@ -66,3 +69,17 @@ def _workdays(times: _Days, steps: NDArray[np.int64]) -> _Days | None:
         return None
     found: _Days = np.busday_offset(days[-1], steps) + clock[0]
     return found
+
+
+def autumn_night(ticks: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether a time, in microseconds since 1970, is in the early morning of a Sunday in spring or autumn.
+
+    In one such night, before five, clocks are put back somewhere.
+    """
+    days = np.floor(ticks / _DAY)
+    stamps = days.astype(np.int64).astype("datetime64[D]")
+    month = stamps.astype("datetime64[M]").astype(np.int64) % 12 + 1
+    # 1970-01-01 was a Thursday.
+    sunday = (days.astype(np.int64) + 4) % 7 == 0
+    result: NDArray[np.bool_] = sunday & np.isin(month, (3, 4, 9, 10, 11)) & (ticks - days * _DAY < 5 * HOUR)
+    return result

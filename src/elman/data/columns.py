@@ -312,7 +312,13 @@ def _iso(table: Table, cells: pl.Series) -> NDArray[np.datetime64]:
         return found
     if zones.null_count():
         row = int((zones.is_null() != zones.is_null()[0]).to_numpy().argmax())
-        raise _no_time(table, cells, row, "and the times above differ: some have an offset and some none")
+        raise DataError(
+            f"'{cells[row]}' and the times above differ: some have an offset and some none; write all with theirs, "
+            "such as 2021-04-30 13:00+02:00, or all in UTC",
+            file=table.file,
+            row=int(table.lines[row]),
+            column=cells.name,
+        )
     local: NDArray[np.datetime64] = np.subtract(found, _offsets(zones))
     return local
 
@@ -338,6 +344,15 @@ def _is_stamp(stamp: str) -> bool:
 
 def _no_time(table: Table, series: pl.Series, row: int, why: str) -> DataError:
     name = series.name
+    zoned = re.fullmatch(r"(\d{4}-\d{2}-\d{2}[T ][\d:.]+)\s*\[?[A-Za-z][A-Za-z_/]+\]?", str(series[row]))
+    if zoned:
+        return DataError(
+            f"'{series[row]}' ends in the name of a zone, and names change their meaning twice a year; write the "
+            f"offset: {zoned[1]}+02:00",
+            file=table.file,
+            row=int(table.lines[row]),
+            column=name,
+        )
     if is_text(series.dtype):
         change = f".with_columns(pl.col({name!r}).str.to_date('%d/%m/%Y'))"
         note = "put your own format for %d/%m/%Y in: "

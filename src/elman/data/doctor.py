@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,7 +13,7 @@ from elman.data.hints import paste
 from elman.data.roles import Examples
 from elman.model.grammar import Part
 
-__all__ = ["ABSURD", "EVEN", "FEWEST", "RARE", "examine", "refuse_absurd", "span"]
+__all__ = ["ABSURD", "EVEN", "FEWEST", "RARE", "examine", "examined", "refuse_absurd", "span"]
 
 ABSURD = 1e6
 """A value this many times further from the median than 99 % of the others is a slip, not an outlier."""
@@ -20,6 +23,63 @@ FEWEST = 20
 
 RARE, EVEN = 0.05, 0.9
 """The largest share of steps in time that may be gaps, and the least that must be alike, for gaps to be told."""
+
+
+def examined(ex: Examples, *, again: bool = False) -> list[str]:
+    """Have the numbers looked through; what is no number has nothing absurd."""
+    choice = ex.choice
+    if choice is None:
+        return []
+    seen, source, target = ex, choice.source[0], choice.target
+    place = next((k for k, part in enumerate(choice.source) if part.kind == "series"), None)
+    if choice.joined:
+        inputs = [one.parts[place] if place is not None else np.empty((len(one), 0)) for one in ex.inputs]
+        columns = () if place is None else choice.source[place].columns
+        seen, source = replace(ex, inputs=inputs, columns=columns), Part("series")
+    if choice.words or target.kind in ("label", "labels", "tags", "text"):
+        seen, target = replace(seen, targets=None), Part("label")
+    elif target.kind == "series":
+        # Nothing is passed over from step to step: gaps in time are no matter.
+        seen, target = replace(seen, times=None), Part("next", "", target.columns)
+    notes = []
+    if source.kind == "series":
+        notes = _unseen(seen)
+        seen = replace(seen, inputs=_closed(seen.inputs, seen.columns, ex))
+        seen = replace(seen, targets=seen.targets and _closed(seen.targets, target.columns, ex))
+    if again:
+        refuse_absurd(seen, source, target)
+        return notes
+    return [*notes, *examine(seen, source, target)]
+
+
+def _unseen(ex: Examples) -> list[str]:
+    """Sentences on sequences in which a column has no value at all."""
+    found = []
+    for place, name in enumerate(ex.columns):
+        some = [k for k, one in enumerate(ex.inputs) if len(one) and np.isnan(one[:, place]).all()]
+        if some:
+            have = "has" if len(some) == 1 else "have"
+            found.append(
+                f"{len(some)} of {len(ex)} sequences {have} no value of {name} at all, the first begins in line "
+                f"{ex.where[some[0]][1]}"
+            )
+    return found
+
+
+def _closed(sequences: list[Any], names: tuple[str, ...], ex: Examples) -> list[Any]:
+    """The same with the median of all where a value is missing, which is never absurd."""
+    if not any(one.dtype.kind == "f" and np.isnan(one).any() for one in sequences):
+        return sequences
+    every = np.concatenate([np.atleast_2d(one) for one in sequences if len(one)])
+    empty = np.flatnonzero(np.isnan(every).all(0))
+    if len(empty):
+        raise DataError(
+            f"column '{names[int(empty[0]) % len(names)]}' has no value in any row; leave it out, or check how the "
+            "file was made",
+            file=ex.where[0][0],
+        )
+    middle = np.nanmedian(every, axis=0)
+    return [np.where(np.isnan(one), middle, one) if len(one) else one for one in sequences]
 
 
 def examine(ex: Examples, source: Part, target: Part) -> list[str]:

@@ -22,7 +22,16 @@ from elman.model.kinds.series import SeriesIn
 from elman.model.kinds.text import TextIn
 from elman.model.kinds.written import TextOut
 
-__all__ = ["encode_examples", "encode_pairs", "encode_steps", "encode_windows", "next_tokens", "pieces", "stream"]
+__all__ = [
+    "encode_examples",
+    "encode_pairs",
+    "encode_steps",
+    "encode_windows",
+    "encoded",
+    "next_tokens",
+    "pieces",
+    "stream",
+]
 
 _CHUNK = 64
 """Steps of a training piece where a long sequence is cut (truncated backpropagation through time)."""
@@ -30,11 +39,19 @@ _CHUNK = 64
 Ranges = Sequence[tuple[int, int]]
 
 
+def encoded(kind: Input, ex: Examples, k: int, span: slice = slice(None), *, fill: bool = True) -> Tensor:
+    """Encode some of the steps of one example; where the kind reads when rows come, with their times."""
+    raw = ex.inputs[k][span]
+    if isinstance(kind, TextIn):
+        return kind.encode(raw)
+    return kind.encode(raw, None if ex.times is None else ex.times[k][span], fill=fill)
+
+
 def encode_examples(
     kind: Input, output: LabelOut | LabelsOut | NumberOut, ex: Examples, *, seen: bool = True
 ) -> ExampleSet:
     """Encode whole sequences with one target each; a label that training never saw is an error if ``seen``."""
-    made = ExampleSet([kind.encode(raw) for raw in ex.inputs], _answers(output, ex, seen=seen))
+    made = ExampleSet([encoded(kind, ex, k) for k in range(len(ex))], _answers(output, ex, seen=seen))
     made.whence = whence(ex)
     return made
 
@@ -42,7 +59,7 @@ def encode_examples(
 def encode_pairs(kind: Input, output: TextOut, ex: Examples) -> PairSet:
     """Encode whole sequences with a text to be written of each."""
     texts = ex.targets or []
-    made = PairSet([kind.encode(raw) for raw in ex.inputs], [output.encode(text) for text in texts], texts)
+    made = PairSet([encoded(kind, ex, k) for k in range(len(ex))], [output.encode(text) for text in texts], texts)
     made.whence = whence(ex)
     return made
 
@@ -88,7 +105,7 @@ def encode_windows(
         ranges: first and last step (exclusive) that may be forecast, one pair a series; the steps before the first are
             what errors are told in units of (MASE).
     """
-    inputs = [kind.encode(series, fill=False) for series in ex.inputs]
+    inputs = [encoded(kind, ex, k, fill=False) for k in range(len(ex))]
     targets = [output.encode(series) for series in ex.targets or []]
     spans = ranges or [(0, len(series)) for series in inputs]
     ahead = kind.ahead if isinstance(kind, JoinedIn) else []
@@ -112,14 +129,14 @@ def encode_steps(
         shift: 0 where the target is beside its step, 1 where it is that of the step behind.
     """
     inputs, targets, scores, kept = [], [], [], []
-    for k, (raw, wanted) in enumerate(zip(ex.inputs, ex.targets or [], strict=True)):
-        first, last = (0, len(raw)) if ranges is None else ranges[k]
+    for k, wanted in enumerate(ex.targets or []):
+        first, last = (0, len(ex.inputs[k])) if ranges is None else ranges[k]
         if last - max(first, shift) < 1:
             continue
         goal = output.encode(wanted[shift:last])
         missing = goal.isnan().all(-1) if isinstance(output, NumberOut) else _none(wanted[shift:last])
         # What lies behind the last step that counts is not even read.
-        inputs.append(kind.encode(raw[: last - shift]))
+        inputs.append(encoded(kind, ex, k, slice(last - shift)))
         targets.append(goal.unsqueeze(1) if isinstance(output, NumberOut) else goal)
         scores.append((torch.arange(shift, last) >= first) & ~missing)
         kept.append(k)

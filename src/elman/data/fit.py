@@ -30,23 +30,25 @@ def fit_input(
     sequences: Sequence[Any],
     gaps: Gaps,
     file: str,
+    times: Sequence[np.ndarray] | None = None,
     *,
     vocabulary: int | None = None,
     spelt: bool = False,
 ) -> Input:
-    """Fit what is read on raw training sequences, each cut to its training part.
+    """Fit what is read on raw training sequences, each cut to its training part, and the times of their rows.
 
     ``vocabulary``: tokens of a text at the most. ``spelt``: whether its words are read with their characters.
     """
     if not any(len(one) for one in sequences):
         raise DataError("every training sequence is empty; nothing to learn from", file=file)
     if not choice.joined:
-        kind = _part(choice.source[0], list(sequences), gaps, vocabulary, spelt=spelt)
+        kind = _part(choice.source[0], list(sequences), gaps, vocabulary, times, spelt=spelt)
         return kind if isinstance(kind, (SeriesIn, TextIn)) else JoinedIn(parts=[kind])
     known, static = len(choice.source), range(len(choice.static))
     return JoinedIn(
         parts=[
-            _part(part, [one.parts[k] for one in sequences], gaps, vocabulary) for k, part in enumerate(choice.source)
+            _part(part, [one.parts[k] for one in sequences], gaps, vocabulary, times)
+            for k, part in enumerate(choice.source)
         ],
         known=[
             _part(part, [one.parts[known + k] for one in sequences], "error") for k, part in enumerate(choice.known)
@@ -59,13 +61,19 @@ def fit_input(
 
 
 def _part(
-    part: Part, values: list[Any], gaps: Gaps, most: int | None = None, *, spelt: bool = False
+    part: Part,
+    values: list[Any],
+    gaps: Gaps,
+    most: int | None = None,
+    times: Sequence[np.ndarray] | None = None,
+    *,
+    spelt: bool = False,
 ) -> SeriesIn | EventsIn | TextIn:
     if part.kind == "text":
         return TextIn.fit(values, part.columns[0], variant_of(part), most=most, spelt=spelt)
     if part.kind in ("events", "label"):
         return EventsIn.fit(values, part.columns)
-    return SeriesIn.fit(values, part.columns, gaps)
+    return SeriesIn.fit(values, part.columns, gaps, times)
 
 
 def variant_of(part: Part) -> Variant:

@@ -50,7 +50,8 @@ def prepare_forecast(
         raise DataError(_no_room(horizon, given, longest), file=main.where[0][0])
     train = [series[: cut.ranges[k][1]] for k, series in enumerate(main.inputs)]
     goals = [goal[: cut.ranges[k][1]] for k, goal in enumerate(main.targets or [])]
-    kind = fit_input(main.choice, [train[k] for k in usable], gaps, main.where[0][0])
+    times = main.times and [main.times[k][: cut.ranges[k][1]] for k in usable]
+    kind = fit_input(main.choice, [train[k] for k in usable], gaps, main.where[0][0], times)
     if not isinstance(kind, (SeriesIn, JoinedIn)):
         raise TypeError("a forecast reads numbers")
     output = fit_numbers(kind, target, [goals[k] for k in usable], follows=True)

@@ -12,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from elman.core.errors import DataError
+from elman.data.clock import HOUR, autumn_night
 from elman.data.hints import paste
 from elman.data.read import Table
 
@@ -69,9 +70,44 @@ def check_order(table: Table, groups: Groups, clock: NDArray[Any], time: str, id
         what = f"the time '{cells[row]}' is in line {line} already{within}."
     else:
         what = f"time goes back{within}: '{cells[row]}' after '{cells[before]}' in line {line}."
+    if _put_back(table, ordered, groups, clock, place):
+        local = str(cells[row])
+        raise DataError(
+            f"the hour of '{local}' comes twice{within}, here and before line {line + 1}: clocks are put back. Write "
+            f"times in UTC or with their offset, {local}+01:00; or with your own zone for Europe/Berlin: "
+            f"{_with_zone(table, time, id)}",
+            file=table.file,
+            row=int(table.lines[row]),
+            column=time,
+        )
     teller = None if id else _teller(table, clock, time, len(stuck))
     do = _mend(table, time, id, again=again) if teller is None else teller
     raise DataError(f"{what} {do}", file=table.file, row=int(table.lines[row]), column=time)
+
+
+def _put_back(table: Table, ordered: NDArray[Any], groups: Groups, clock: NDArray[Any], place: int) -> bool:
+    """Whether dates go on an hour too early there, in a night in which clocks are put back somewhere."""
+    if ordered.dtype.kind != "M":
+        return False
+    first = int(groups.starts[np.searchsorted(groups.starts, place, side="right") - 1])
+    last = int(groups.starts[np.searchsorted(groups.starts, place, side="right")])
+    ticks = ordered[first:last].astype("datetime64[us]").astype(np.float64)
+    steps = np.diff(ticks)
+    usual = float(np.median(steps[steps > 0])) if (steps > 0).any() else np.inf
+    early = abs(float(steps[place - first - 1]) - (usual - HOUR)) < 1
+    return usual <= HOUR and early and bool(autumn_night(ticks[place - first : place - first + 1])[0])
+
+
+def _with_zone(table: Table, time: str, id: str | None) -> str:
+    """A line to paste that gives local times their zone and writes them in UTC."""
+    cells = table.frame.get_column(time)
+    local = f"pl.col({time!r})" + (".str.to_datetime()" if cells.dtype == pl.String else "")
+    once = f"pl.col({time!r}).is_first_distinct()" + (f".over({id!r})" if id else "")
+    which = f"pl.when({once}).then(pl.lit('earliest')).otherwise(pl.lit('latest'))"
+    zoned = (
+        f".with_columns({local}.dt.replace_time_zone('Europe/Berlin', ambiguous={which}).dt.convert_time_zone('UTC'))"
+    )
+    return paste(table.file, zoned, "utc")
 
 
 def _mend(table: Table, time: str, id: str | None, *, again: bool) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from elman.core.errors import DataError, InputError
 from elman.data.batch import Batches
 from elman.data.choose import Choice
 from elman.data.divide import Parts, divide_examples, divide_steps, other_ranges
-from elman.data.doctor import examine, refuse_absurd
+from elman.data.doctor import examined, span
 from elman.data.encode import encode_examples, encode_pairs, encode_steps, next_tokens, pieces, stream
 from elman.data.fit import Input, fit_input, fit_names, fit_numbers, variant_of
 from elman.data.forecast import prepare_forecast
@@ -20,11 +21,11 @@ from elman.data.read import read
 from elman.data.roles import Examples, Roles, assemble, names_of
 from elman.data.split import TimeSplit, is_rule
 from elman.model.grammar import ONE_ANSWER, Part, check_pair, parse_source, parse_target
-from elman.model.kinds.joined import Steps
+from elman.model.kinds.joined import JoinedIn, Steps
 from elman.model.kinds.label import LabelOut
 from elman.model.kinds.labels import LabelsOut
 from elman.model.kinds.number import NumberOut
-from elman.model.kinds.series import Gaps
+from elman.model.kinds.series import Gaps, SeriesIn
 from elman.model.kinds.text import TextIn, TokenOut, Variant, split
 from elman.model.kinds.written import TextOut
 
@@ -121,10 +122,10 @@ def prepare(request: Request, given: Examples | None = None) -> Prepared:
     if main.choice is None:
         raise TypeError("examples of a table have a choice of columns")
     source, target = main.choice.source, main.choice.target
-    main.notes.extend(_examined(main))
+    seen = examined(main)
     for other in parts[1:]:
         if other is not None:
-            _examined(other, again=True)
+            seen += [f"{other.where[0][0]}: {note}" for note in examined(other, again=True)]
     if target.kind == "future":
         made = _forecast(request, parts, source, target)
     elif target.kind in ONE_ANSWER:
@@ -136,7 +137,9 @@ def prepare(request: Request, given: Examples | None = None) -> Prepared:
     else:
         made = _per_step(request, parts, source, target)
     _check_parts(request, made)
-    made.notes[:0] = main.notes
+    # What is said of uneven rows is no matter where the model is told of them.
+    told = _told(made.input)
+    made.notes[:0] = [*main.notes, *(one for one in seen if not (told and one.startswith("--time"))), *told]
     if made.test is None and not main.untested:
         made.notes.append("there is no test part: the scores are those of the validation part, which chose the epoch")
     return made
@@ -163,6 +166,18 @@ def _refuse_idle(request: Request, target: Part) -> None:
         raise InputError(f"--class-weights: --to {target.kind} has no classes; leave it out")
 
 
+def _told(kind: Input) -> list[str]:
+    """A sentence where the model reads when rows come."""
+    if isinstance(kind, TextIn) or not kind.unit:
+        return []
+    parts = kind.parts if isinstance(kind, JoinedIn) else [kind]
+    dates = any(part.dates for part in parts if isinstance(part, SeriesIn))
+    usual = span(1e6 * kind.unit, dates) if dates else f"{kind.unit:g}"
+    return [
+        f"--time: rows are not evenly spaced ({usual} is usual); the distance of each from the one before is read too"
+    ]
+
+
 def _beside(source: str, known: str) -> str:
     """A source that reads some more columns."""
     parts = parse_source(source)
@@ -170,39 +185,6 @@ def _beside(source: str, known: str) -> str:
         return f"{source}+series:{known}"
     more = [part.of([*part.columns, known]) if part.kind == "series" else part for part in parts]
     return "+".join(map(str, more))
-
-
-def _examined(ex: Examples, *, again: bool = False) -> list[str]:
-    """Have the numbers looked through; what is no number has nothing absurd."""
-    choice = ex.choice
-    if choice is None:
-        return []
-    seen, source, target = ex, choice.source[0], choice.target
-    place = next((k for k, part in enumerate(choice.source) if part.kind == "series"), None)
-    if choice.joined:
-        inputs = [one.parts[place] if place is not None else np.empty((len(one), 0)) for one in ex.inputs]
-        columns = () if place is None else choice.source[place].columns
-        seen, source = replace(ex, inputs=inputs, columns=columns), Part("series")
-    if choice.words or target.kind in ("label", "labels", "tags", "text"):
-        seen, target = replace(seen, targets=None), Part("label")
-    elif target.kind == "series":
-        # Nothing is passed over from step to step: gaps in time are no matter.
-        seen, target = replace(seen, times=None), Part("next", "", target.columns)
-    if source.kind == "series":
-        seen = replace(seen, inputs=[_closed(one) for one in seen.inputs])
-        seen = replace(seen, targets=seen.targets and [_closed(one) for one in seen.targets])
-    if again:
-        refuse_absurd(seen, source, target)
-        return []
-    return examine(seen, source, target)
-
-
-def _closed(values: np.ndarray) -> np.ndarray:
-    """The same with the median where a value is missing, which is never absurd."""
-    if values.dtype.kind != "f" or not np.isnan(values).any():
-        return values
-    known = np.where(np.isnan(values).all(0), 0.0, values)
-    return np.where(np.isnan(values), np.nanmedian(known, axis=0), values)
 
 
 def _check_parts(request: Request, made: Prepared) -> None:
@@ -244,7 +226,7 @@ def _files(request: Request, source: tuple[Part, ...], target: Part) -> Parts:
 
 def _one_answer(request: Request, parts: Parts, source: tuple[Part, ...], target: Part) -> Prepared:
     split = divide_examples(request.split, parts, seed=request.seed, stratify=target.kind == "label")
-    kind = _fit(request, split.train, split.train.inputs)
+    kind = _fit(request, split.train, split.train.inputs, split.train.times)
     goals = split.train.targets or []
     output: LabelOut | LabelsOut | NumberOut
     if target.kind == "label":
@@ -265,7 +247,7 @@ def _one_answer(request: Request, parts: Parts, source: tuple[Part, ...], target
 
 def _written(request: Request, parts: Parts, source: tuple[Part, ...], target: Part) -> Prepared:
     split = divide_examples(request.split, parts, seed=request.seed, stratify=False)
-    kind = _fit(request, split.train, split.train.inputs)
+    kind = _fit(request, split.train, split.train.inputs, split.train.times)
     output = TextOut.fit(split.train.targets or [], target.columns[0], variant_of(target), most=request.vocabulary)
     train, valid = encode_pairs(kind, output, split.train), encode_pairs(kind, output, split.valid)
     test = None if split.test is None else encode_pairs(kind, output, split.test)
@@ -274,7 +256,7 @@ def _written(request: Request, parts: Parts, source: tuple[Part, ...], target: P
     return Prepared(source, target, kind, output, train, valid, test, notes=notes, drawn=split.drawn)
 
 
-def _fit(request: Request, main: Examples, sequences: list[object]) -> Input:
+def _fit(request: Request, main: Examples, sequences: list[Any], times: list[Any] | None = None) -> Input:
     if main.choice is None:
         raise TypeError("examples of a table have a choice of columns")
     return fit_input(
@@ -282,6 +264,7 @@ def _fit(request: Request, main: Examples, sequences: list[object]) -> Input:
         sequences,
         request.gaps,
         main.where[0][0],
+        times,
         vocabulary=request.vocabulary,
         spelt=_spelt(request, main.choice),
     )
@@ -322,7 +305,7 @@ def _per_step(request: Request, parts: Parts, source: tuple[Part, ...], target: 
         split = divide_examples(request.split, parts, seed=request.seed, stratify=False)
         sides, ranges, notes = [split.train, split.valid, split.test], [None] * 3, [split.how]
         drawn = split.drawn
-        training, goals = split.train.inputs, split.train.targets or []
+        training, times, goals = split.train.inputs, split.train.times, split.train.targets or []
     else:
         cut = divide_steps(request.split, parts, [len(one) for one in main.inputs])
         fresh, told = other_ranges(parts)
@@ -330,8 +313,9 @@ def _per_step(request: Request, parts: Parts, source: tuple[Part, ...], target: 
         spans = [[(r[part], r[part + 1]) for r in cut.ranges] for part in range(3)]
         ranges = [spans[0], fresh.get("--valid", spans[1]), fresh.get("--test", spans[2])]
         training = [one[: r[1]] for one, r in zip(main.inputs, cut.ranges, strict=True)]
+        times = main.times and [one[: r[1]] for one, r in zip(main.times, cut.ranges, strict=True)]
         goals = [one[: r[1]] for one, r in zip(main.targets or [], cut.ranges, strict=True)]
-    kind = _fit(request, main, training)
+    kind = _fit(request, main, training, times)
     output: LabelOut | NumberOut
     if words:
         output = fit_names(target, goals, request.class_weights)

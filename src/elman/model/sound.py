@@ -116,6 +116,10 @@ def _check_part(part: SeriesIn | EventsIn | TextIn, side: str = "input") -> None
         flags = part.flagged
         _need(len(set(flags)) == len(flags), "input.flagged: each channel once")
         _need(all(0 <= place < part.channels for place in flags), "input.flagged: channels")
+        _need(bool(flags) or not part.since, "input.since: belongs to flagged channels")
+        _need(
+            0 <= part.unit < math.inf and (not part.unit or part.gaps == "input"), "input.unit: finite, for gaps told"
+        )
 
 
 def _check_weights(weights: list[float], classes: list[str]) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor
 from elman.core.errors import DataError, InputError
 from elman.core.ragged import Ragged
 from elman.data.clock import ahead
+from elman.data.encode import encoded
 from elman.data.roles import Examples
 from elman.model.answers import chances, next_quantiles, quantiles, step_chances, tagged
 from elman.model.grammar import parse_target
@@ -58,7 +59,7 @@ def _written(
     model: SequenceModel, ex: Examples, out: TextOut, search: Search | Draws, progress: Callable[[int], None] | None
 ) -> pl.DataFrame:
     """The best texts of every example, each with its mean of ``log p`` a token; of several, a row each, ranked."""
-    found = write_all(model, [model.config.input.encode(raw) for raw in ex.inputs], search, progress)
+    found = write_all(model, [encoded(model.config.input, ex, k) for k in range(len(ex))], search, progress)
     # Texts that were drawn come in no order.
     ranked = [sorted(some, key=lambda one: -one.score) if isinstance(search, Draws) else some for some in found]
     id_, pairs = _role(model, "id"), [(k, rank, one) for k, some in enumerate(ranked) for rank, one in enumerate(some)]
@@ -211,10 +212,10 @@ def _history(model: SequenceModel, raw: Any, k: int, ex: Examples) -> Tensor:
             row=line,
         )
     if not lookback:
-        return kind.encode(raw)
-    encoded = kind.encode(raw[-lookback:])
+        return encoded(kind, ex, k)
+    history = encoded(kind, ex, k, slice(-lookback, None))
     if not isinstance(kind, JoinedIn) or not kind.known:
-        return encoded
+        return history
     horizon = parse_target(config.target).horizon
     given = len(raw.ahead[0]) if raw.ahead else 0
     if given < horizon:
@@ -227,7 +228,7 @@ def _history(model: SequenceModel, raw: Any, k: int, ex: Examples) -> Tensor:
             file=file,
             row=line,
         )
-    return torch.cat([encoded, kind.encode_ahead([one[:horizon] for one in raw.ahead])])
+    return torch.cat([history, kind.encode_ahead([one[:horizon] for one in raw.ahead])])
 
 
 def _which(model: SequenceModel, ex: Examples, k: int) -> str:

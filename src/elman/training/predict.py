@@ -189,7 +189,7 @@ def _raw(kind: SeriesIn | TextIn, sequence: Any, k: int) -> Any:
         return sequence
     if isinstance(kind, TextIn) and isinstance(sequence, list) and all(isinstance(word, str) for word in sequence):
         return sequence
-    wanted = "a text" if isinstance(kind, TextIn) else f"an array [T, {kind.width}] of {', '.join(kind.columns)}"
+    wanted = "a text" if isinstance(kind, TextIn) else f"an array [T, {kind.channels}] of {', '.join(kind.columns)}"
     wrong = InputError(f"sequences[{k}]: expected {wanted}, got {type(sequence).__name__}")
     if isinstance(kind, TextIn) or isinstance(sequence, str):
         raise wrong

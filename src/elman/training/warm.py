@@ -40,8 +40,9 @@ def warm_start(model: SequenceModel, train: Batches, valid: Batches) -> None:
         return
     if model.segments is not None and out.likelihood == "quantiles":
         _, future = _windows(train, out, model.config.input)
-        away = np.quantile(future, LEVELS, axis=0).T
-        model.segments.start.copy_(torch.from_numpy(away - away[:, LEVELS.index(0.5), None]).float())
+        if not np.isnan(future).all(0).any():
+            away = np.nanquantile(future, LEVELS, axis=0).T
+            model.segments.start.copy_(torch.from_numpy(away - away[:, LEVELS.index(0.5), None]).float())
     if model.highway is not None:
         _highway(model.highway, out, train, valid, model.config.input)
 
@@ -51,25 +52,34 @@ def _highway(
 ) -> None:
     past, future = _windows(train, out, kind)
     judged = _windows(valid, out, kind)
+    if np.isnan(future).all(0).any():
+        # Of some step ahead training has no value at all: there is nothing to begin with.
+        return
     slopes = min((_ridge(past, future, penalty) for penalty in _PENALTIES), key=lambda w: _error(w, *judged))
     weight = highway.weight.view(out.horizon, -1, train.lookback)
     bias = highway.bias.view(out.horizon, -1)
     if out.likelihood == "quantiles":
         weight.copy_(torch.from_numpy(slopes.T).float()[:, None].expand_as(weight))
-        bias.copy_(torch.from_numpy(np.quantile(future - past @ slopes, LEVELS, axis=0).T).float())
+        bias.copy_(torch.from_numpy(np.nanquantile(future - past @ slopes, LEVELS, axis=0).T).float())
     else:
         weight[:, 0].copy_(torch.from_numpy(slopes.T).float())
-        bias[:, 0].copy_(torch.from_numpy((future - past @ slopes).mean(0)).float())
+        bias[:, 0].copy_(torch.from_numpy(np.nanmean(future - past @ slopes, axis=0)).float())
 
 
 def _ridge(past: np.ndarray, future: np.ndarray, penalty: float) -> np.ndarray:
+    """Slopes ``[L, H]``; those of a step ahead from the windows in which it is there."""
+    known = ~np.isnan(future)
+    if not known.all():
+        each = [_ridge(past[there], goal[there, None], penalty) for there, goal in zip(known.T, future.T, strict=True)]
+        return np.concatenate(each, axis=1)
     gram = past.T @ past + penalty * np.eye(past.shape[1])
     slopes: np.ndarray = np.linalg.solve(gram, past.T @ future)
     return slopes
 
 
 def _error(slopes: np.ndarray, past: np.ndarray, future: np.ndarray) -> float:
-    return float(np.abs(future - past @ slopes).mean())
+    apart = np.abs(future - past @ slopes)
+    return float(np.nanmean(apart)) if not np.isnan(apart).all() else np.inf
 
 
 def _windows(
@@ -77,7 +87,7 @@ def _windows(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Histories ``[N*C, L]`` and futures ``[N*C, H]`` as the model sees them; columns stand one below the other.
 
-    Windows that a value of the future is missing from are left out.
+    Windows whose future has no value at all are left out.
     """
     anchors = out.anchors
     stride = max(1, len(train) * len(anchors) // _MOST)
@@ -88,5 +98,5 @@ def _windows(
         pasts.append(given[..., anchors].permute(1, 2, 0))
         futures.append(future.transpose(1, 2))
     sides = [torch.cat(side)[::stride].flatten(0, 1).double().numpy() for side in (pasts, futures)]
-    whole = ~np.isnan(sides[1]).any(1)
-    return sides[0][whole], sides[1][whole]
+    known = ~np.isnan(sides[1]).all(1)
+    return sides[0][known], sides[1][known]

@@ -113,6 +113,7 @@ PUBLIC = [
     "Bidirectional",
     "Cell",
     "DataError",
+    "Decay",
     "ElmanCell",
     "ElmanError",
     "EngineError",

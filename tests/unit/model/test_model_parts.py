@@ -208,10 +208,11 @@ def test_a_gap_that_is_an_input_is_held_and_flagged() -> None:
     kind = SeriesIn.fit(values, ["a", "b"], "input")
     assert kind.mean == [2.0, 6.0]
     assert kind.flagged == [0]
-    assert (kind.channels, kind.width) == (2, 3)
+    assert (kind.channels, kind.width, kind.ages) == (2, 4, [3])
     made = kind.encode(values[0])
     assert made[:, 0].tolist() == [-1.0, -1.0, 1.0]
     assert made[:, 2].tolist() == [0.0, 1.0, 0.0]
+    np.testing.assert_allclose(made[:, 3], np.log1p([0.0, 1.0, 2.0]), rtol=1e-6)
     # A channel without a gap in training has no flag, but a later gap is closed all the same.
     later = kind.encode(np.array([[1.0, 5.0], [2.0, np.nan]]))
     assert later[1, 1] == later[0, 1]

@@ -113,6 +113,11 @@ class Cell(nn.Module, ABC):
         """The cell to use for one whole unfold that starts from ``state``; wrappers apply masks here, once."""
         return self
 
+    @property
+    def linear(self) -> bool:
+        """Whether a step is ``h = a * state + b`` of what ``project`` gives, (a, b), and nothing else."""
+        return False
+
     def kernel(self) -> Kernel | None:
         """The description for compiled engines, or None where only ``step`` says what this cell does."""
         return None

@@ -60,6 +60,10 @@ class LinearCell(Cell):
         for weight in self.parameters():
             nn.init.uniform_(weight, -bound, bound)
 
+    @property
+    def linear(self) -> bool:
+        return type(self).step is LinearCell.step and type(self).observe is Cell.observe
+
     def initial_state(self, batch: int, like: Tensor) -> Tensor:
         return like.new_zeros(batch, self.hidden_size)
 

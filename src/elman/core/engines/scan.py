@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from elman.core.cells.base import Cell
+from elman.core.cells.decay import Decay
 from elman.core.cells.linear import LinearCell
 from elman.core.cells.wrap import Residual, Wrapper, add_input
 from elman.core.engines.base import Engine, Request, inside_transform
@@ -48,9 +49,11 @@ class ScanEngine(Engine):
     def refusal(self, cell: Cell, request: Request) -> str | None:
         while isinstance(cell, Residual) and cell.true_to_kernel:
             cell = cell.cell
+        while isinstance(cell, Decay) and cell.linear:
+            cell = cell.cell
         if not isinstance(cell, LinearCell):
             return _not_linear(cell)
-        if type(cell).step is not LinearCell.step or type(cell).observe is not Cell.observe:
+        if not cell.linear:
             return f"{type(cell).__name__} has a step of its own, so it need not be linear"
         if cell.PAIRS and request.dtype not in (torch.float32, torch.float64):
             return f"scan has complex numbers of float32 and float64, and the input is {request.dtype}"
@@ -81,11 +84,14 @@ def _not_linear(cell: Cell) -> str:
 def _through(
     cell: Cell, p: Any, rows: Ragged, state: State, resets: tuple[Tensor, State] | None
 ) -> tuple[Tensor, State]:
-    """All steps of a linear cell, or of such a cell in ``Residual``, from what its ``project`` gave."""
+    """All steps of a linear cell, or of such a cell in ``Decay`` and ``Residual``, from what its ``project`` gave."""
     if isinstance(cell, Residual):
         inside, added = p
         y, state = _through(cell.cell, inside, rows, state, resets)
         return add_input(y, added), state
+    while isinstance(cell, Decay):
+        # What fades stands in a already.
+        cell = cell.cell
     assert isinstance(cell, LinearCell)
     a, b, *more = p
     if not rows.steps:

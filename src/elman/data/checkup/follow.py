@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from elman.data.checkup.cells import Clock
 from elman.data.checkup.sieve import Hashes, Ints, find, mixed, passes
 from elman.data.checkup.tally import First
+from elman.data.clock import HOUR, autumn_night
 from elman.data.doctor import FEWEST
 
 __all__ = ["Sequences"]
 
 _WIDE, _EVEN = 2.5, 0.25
 """A step is a gap from so many usual ones on, and as usual within such a share of one."""
-
-_HOUR, _DAY = 3_600_000_000, 86_400_000_000
 
 _STATE = {
     "count": np.int64,
@@ -133,7 +132,7 @@ class Sequences:
         back, twice = step < 0, step == 0
         if self.dates:
             # From 02:30 to 02:00: the hour from two to three comes again, on a Sunday of spring (south) or autumn.
-            doubled = (usual > 0) & (usual <= _HOUR) & (np.abs(step - (usual - _HOUR)) < 1) & _autumn_night(ticks)
+            doubled = (usual > 0) & (usual <= HOUR) & (np.abs(step - (usual - HOUR)) < 1) & autumn_night(ticks)
             back, twice = back & ~doubled, twice & ~doubled
             _note(self.doubled, doubled, lines, before_line, step)
         _note(self.back, back, lines, before_line, step)
@@ -239,14 +238,3 @@ def _note(first: First, chosen: NDArray[np.bool_], lines: Ints, before: Ints, st
         row = _earliest(chosen, lines)
         first.line, first.other, first.size = int(lines[row]), int(before[row]), float(step[row])
     first.add(chosen, lines)
-
-
-def _autumn_night(ticks: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Whether a time lies before five in the morning of a Sunday in a month in which clocks are put back somewhere."""
-    days = np.floor(ticks / _DAY)
-    stamps = days.astype(np.int64).astype("datetime64[D]")
-    month = stamps.astype("datetime64[M]").astype(np.int64) % 12 + 1
-    # 1970-01-01 was a Thursday.
-    sunday = (days.astype(np.int64) + 4) % 7 == 0
-    result: NDArray[np.bool_] = sunday & np.isin(month, (3, 4, 9, 10, 11)) & (ticks - days * _DAY < 5 * _HOUR)
-    return result

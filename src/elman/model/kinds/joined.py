@@ -111,12 +111,23 @@ class JoinedIn(Schema):
                 return a + part.columns.index(column)
         return None
 
-    def encode(self, sequence: Steps, *, fill: bool = True) -> Tensor:
-        """Encode a sequence to ``[T, width]``; with ``fill`` gaps are closed (see :meth:`SeriesIn.encode`)."""
+    @property
+    def ages(self) -> list[int]:
+        """The places that say how old something is; see :attr:`SeriesIn.ages`."""
+        spans = zip(self.parts, self.spans, strict=False)
+        return [a + place for part, (a, _) in spans if isinstance(part, SeriesIn) for place in part.ages]
+
+    @property
+    def unit(self) -> float:
+        """The usual distance of rows where they are uneven and told, else 0; see :class:`SeriesIn`."""
+        return max((part.unit for part in self.parts if isinstance(part, SeriesIn)), default=0.0)
+
+    def encode(self, sequence: Steps, times: np.ndarray | None = None, *, fill: bool = True) -> Tensor:
+        """Encode a sequence to ``[T, width]``; see :meth:`SeriesIn.encode`."""
         steps, given = len(sequence), (*sequence.parts, *sequence.static)
         if len(given) != len(self.every):
             raise InputError(f"sequence: expected {len(self.every)} parts, got {len(given)}")
-        made = [_encoded(part, raw, fill) for part, raw in zip(self.every, given, strict=True)]
+        made = [_encoded(part, raw, fill, times) for part, raw in zip(self.every, given, strict=True)]
         constant = len(self.parts) + len(self.known)
         made[constant:] = [one.expand(steps, -1) for one in made[constant:]]
         for part, one in zip(self.every, made, strict=True):
@@ -132,7 +143,7 @@ class JoinedIn(Schema):
 
     def fill(self, values: Tensor) -> Tensor:
         """Close the gaps of encoded ``(T, *, width)``; see :meth:`SeriesIn.fill`."""
-        if not bool(values.isnan().any()):
+        if not self.ages and not bool(values.isnan().any()):
             return values
         spans = zip(self.every, self.spans, strict=True)
         made = [
@@ -145,7 +156,7 @@ def _width(part: SeriesIn | EventsIn | TextIn) -> int:
     return 1 if isinstance(part, TextIn) else part.width
 
 
-def _encoded(part: SeriesIn | EventsIn | TextIn, raw: Any, fill: bool) -> Tensor:
+def _encoded(part: SeriesIn | EventsIn | TextIn, raw: Any, fill: bool, times: np.ndarray | None = None) -> Tensor:
     if isinstance(part, SeriesIn):
-        return part.encode(raw, fill=fill)
+        return part.encode(raw, times, fill=fill)
     return part.encode(raw)[:, None].float() if isinstance(part, TextIn) else part.encode(raw)
