@@ -7,6 +7,7 @@ import random
 import re
 import shlex
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,41 @@ def _multi30k(folder: Path, chance: random.Random) -> None:
         (folder / f"{part}.en").write_text("\n".join(text.upper() for text in texts) + "\n")
 
 
+def _ett(folder: Path, chance: random.Random) -> None:
+    """Every sixth hour: the dates of the parts are those of the station."""
+    names = ["HUFL", "HULL", "MUFL", "MULL", "LUFL", "LULL", "OT"]
+    hours = [datetime(2016, 7, 1) + timedelta(hours=6 * k) for k in range(2_420)]
+    rows = [f"{hour:%Y-%m-%d %H:%M:%S}," + ",".join(f"{chance.gauss(3, 1):.3f}" for _ in names) for hour in hours]
+    for name in ("ETTh1", "ETTh2"):
+        (folder / f"{name}.csv").write_text("\n".join(["date," + ",".join(names), *rows]) + "\n")
+
+
+def _m4(folder: Path, chance: random.Random) -> None:
+    for part, least, most in (("train", 120, 150), ("test", 13, 13)):
+        rows = []
+        for k in range(6):
+            values = [f"{1000 + 10 * chance.random():.2f}" for _ in range(chance.randint(least, most))]
+            rows.append(",".join([f'"W{k}"', *values, *[""] * (most - len(values))]))
+        head = ",".join(f'"V{k}"' for k in range(1, most + 2))
+        (folder / f"Weekly-{part}.csv").write_text("\n".join([head, *rows]) + "\n")
+
+
+def _vic(folder: Path, chance: random.Random) -> None:
+    hours = [datetime(2012, 1, 1) + timedelta(hours=6 * k) for k in range(4_300)]
+    rows = [
+        f"{hour:%Y-%m-%dT%H:%M:%SZ},{4000 + 500 * chance.random():.1f},{10 + 10 * chance.random():.1f},"
+        f"{hour:%Y-%m-%d},{'TRUE' if hour.day == 1 else 'FALSE'}"
+        for hour in hours
+    ]
+    text = "\n".join(["Time,Demand,Temperature,Date,Holiday", *rows]) + "\n"
+    (folder / "vic_electricity.csv").write_text(text)
+
+
+def _exchange(folder: Path, chance: random.Random) -> None:
+    rows = [",".join(f"{chance.random():.6f}" for _ in range(8)) for _ in range(800)]
+    (folder / "exchange_rate.txt").write_text("\n".join(rows) + "\n")
+
+
 MADE = {
     "sst2": _sst2,
     "ud_english_ewt": _ud,
@@ -93,10 +129,14 @@ MADE = {
     "tiny_shakespeare": _shakespeare,
     "names_nationality": _names,
     "multi30k_en_de": _multi30k,
+    "ett_hourly": _ett,
+    "m4_weekly": _m4,
+    "vic_electricity": _vic,
+    "exchange_rate": _exchange,
 }
 """How the data of each folder are made."""
 
-SMALL = ("--hidden", "4", "--epochs", "1", "--batch", "16", "--threads", "1")
+SMALL = ("--hidden", "4", "--epochs", "1", "--batch", "64", "--threads", "1")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -43,6 +43,7 @@ def test_a_run_leaves_a_model_with_its_record(trained: Any, job: str) -> None:
         job, set()
     )
     pictures |= {"forecast.svg", "horizon.svg"} if job == "future" else set()
+    pictures |= {"calibration.svg"} if job in ("future", "price", "next") else set()
     pages = {"surprise.html"} if job == "book" else set()
     assert {path.name for path in run.iterdir()} == KEPT | pictures | pages
     for name in pictures:

@@ -180,7 +180,9 @@ def takes(engine: str, cell: str, wrap: str) -> bool:
     if WRAPS[wrap].gated and not CELLS[cell].gated:
         return False
     if engine == "scan":
-        return CELLS[cell].scan and WRAPS[wrap].scan
+        # Parts of complex numbers that fade apart are no longer linear as a whole.
+        fades = "decay" in wrap and cell.startswith("lru")
+        return CELLS[cell].scan and WRAPS[wrap].scan and not fades
     able = {"loop": True, "vendor": CELLS[cell].vendor}.get(engine, CELLS[cell].native)
     return able and (engine == "loop" or WRAPS[wrap].kernel)
 

@@ -136,9 +136,9 @@ _COLUMNS = {"coverage": "in 80 %"}
 
 _EXPLAINED = {
     "coverage": "in 80 %: the share of what came that lay inside the 80 % interval; 0.8 is right",
-    "mase": "mase: error beside that of the seasonal-naive forecast of one step before what is scored",
+    "mase": "mase: beside the error of the seasonal-naive forecast on the steps before",
     "smape": "smape: 200 |y - forecast| / (|y| + |forecast|)",
-    "pinball": "pinball: of the quantiles from 5 to 95 %, the mean loss; of a single forecast half its mae",
+    "pinball": "pinball: the loss of the quantiles from 5 to 95 %; of a single number mae / 2",
     "chrf": "chrf: F-score of runs of 1 to 6 characters, 0 to 100",
     "nats": "nats: the mean of -log p of what came",
     "bits_per_byte": "bits per byte: of UTF-8, so that models of characters and of pieces compare",

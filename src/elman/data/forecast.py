@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +17,7 @@ from elman.model.baselines import season_of
 from elman.model.grammar import Part
 from elman.model.kinds.joined import JoinedIn, Steps
 from elman.model.kinds.number import NumberOut
-from elman.model.kinds.series import Gaps, SeriesIn
+from elman.model.kinds.series import Gaps, SeriesIn, held, interpolated
 
 __all__ = ["Forecast", "prepare_forecast"]
 
@@ -55,9 +54,9 @@ def prepare_forecast(
     if not isinstance(kind, (SeriesIn, JoinedIn)):
         raise TypeError("a forecast reads numbers")
     output = fit_numbers(kind, target, [goals[k] for k in usable], follows=True)
-    output = output.model_copy(update={"season": season or _season(kind, output, [train[k] for k in usable])})
+    output = output.model_copy(update={"season": season or _season(output, [goals[k] for k in usable])})
     if len(usable) > 1:
-        output = output.model_copy(update=_many(kind, output, [train[k] for k in usable], lookback))
+        output = output.model_copy(update=_many(output, [goals[k] for k in usable], lookback))
     sets = [
         encode_windows(kind, output, main, lookback, [(r[part], r[part + 1]) for r in cut.ranges]) for part in range(3)
     ]
@@ -92,19 +91,17 @@ _MOST = 200_000
 """Steps of a series in which a season is looked for: the last ones of long series."""
 
 
-def _season(kind: SeriesIn | JoinedIn, output: NumberOut, train: Sequence[Any]) -> int:
+def _season(output: NumberOut, goals: Sequence[np.ndarray]) -> int:
     """The season of the longest series' first target in the training part; 1 for none."""
-    if not output.anchors:
-        return 1
-    series = kind.fill(kind.encode(max(train, key=len)[-_MOST:], fill=False))[:, output.anchors[0]]
+    series = interpolated(output.encode(max(goals, key=len)[-_MOST:]))[:, 0]
     return season_of(series.numpy().astype(np.float64), _LONGEST)
 
 
-def _many(kind: SeriesIn | JoinedIn, output: NumberOut, train: Sequence[Any], lookback: int) -> dict[str, object]:
+def _many(output: NumberOut, goals: Sequence[np.ndarray], lookback: int) -> dict[str, object]:
     """Of many series errors count in units of each window, and the calm windows of small series do not stand still."""
     spreads = []
-    for series in train if output.anchors else ():
-        values = kind.fill(kind.encode(series, fill=False))[:, output.anchors]
+    for goal in goals if output.anchors else ():
+        values = held(output.encode(goal))
         spreads.append(values.unfold(0, min(lookback, len(values)), lookback // 2 + 1).std(-1, correction=0))
     every = torch.cat(spreads).flatten() if spreads else torch.zeros(0)
     moving = every[every > 0]

@@ -200,7 +200,7 @@ def split_time(ex: Examples, rule: str | None, lengths: list[int]) -> TimeSplit:
         lengths: the steps of each sequence.
 
     Raises:
-        DataError: a sequence has fewer than 3 steps, so a part by fractions would be empty.
+        DataError: the only sequence has fewer than 3 steps, so a part by fractions would be empty.
         InputError: the rule is no such thing, or dates leave a part without any step.
     """
     if len(lengths) != len(ex):
@@ -216,6 +216,10 @@ def split_time(ex: Examples, rule: str | None, lengths: list[int]) -> TimeSplit:
         plan = f"--split {rule}; " + " / ".join(f"{100 * share:.3g} %" for share in fractions) + " train / valid / test"
     ranges = []
     for place, count in enumerate(lengths):
+        if count < 3 and len(lengths) > 1:
+            # One among many that is too short to be divided is for training, if for anything.
+            ranges.append((0, count, count, count))
+            continue
         if count < 3:
             file, line = ex.where[place]
             raise DataError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -165,13 +166,14 @@ class Steps:
 
     def __init__(self, kind: SeriesIn | JoinedIn, out: NumberOut, trunk: Stage, head: NumberHead) -> None:
         self.trunk, self.head, self.anchors, self.horizon = trunk, head, out.anchors, out.horizon
-        self.known, self.marks = kind.ahead if isinstance(kind, JoinedIn) else [], kind.marks
+        self.known = kind.ahead if isinstance(kind, JoinedIn) else []
+        self.marks, self.ages = kind.marks, kind.ages
 
     def forced(self, given: Tensor, behind: Tensor, target: Tensor, drop: nn.Module) -> Tensor:
         """What the head says of every step ahead, told those before: ``(B, H, C, K)``; ``target``: ``(B, H, C)``."""
         told = torch.where(target.isnan(), 0.0, target).transpose(0, 1)[:-1]
         later = given[-1:].expand(len(told), -1, -1).clone()
-        later[..., self.marks] = 0.0
+        later = self._present(later)
         later[..., self.anchors] = told
         read = self._shifted(torch.cat([given, later]), given, behind)
         steps, _ = self.trunk(Ragged(read))
@@ -193,14 +195,19 @@ class Steps:
             made.append(drawn)
             if h + 1 == self.horizon:
                 break
-            row = row.clone()
-            row[:, self.marks] = 0.0
+            row = self._present(row.clone())
             row[:, self.anchors] = ((drawn - last) / spread).flatten(0, 1)
             if self.known:
                 row[:, self.known] = behind[h + 1][:, self.known].repeat_interleave(count, 0)
             said, state = self.trunk(Ragged(row[None]), state)
             raw = self.head.raw(said.values[0]).reshape(batch, count, columns, -1)
         return torch.stack(made, dim=2)
+
+    def _present(self, rows: Tensor) -> Tensor:
+        """Steps ahead have all values, each as old as is usual."""
+        rows[..., self.marks] = 0.0
+        rows[..., self.ages] = math.log(2.0)
+        return rows
 
     def _shifted(self, rows: Tensor, given: Tensor, behind: Tensor) -> Tensor:
         """Every step with what is known of the one behind it, which is the one that it speaks of."""
@@ -221,5 +228,5 @@ def _levels(step: int, count: int, columns: int) -> Tensor:
 
 
 def quantiles_of(paths: Tensor, levels: Tensor) -> Tensor:
-    """Of paths ``(B, S, H, C)`` the quantiles ``(B, H, C, Q)``."""
-    return torch.quantile(paths, levels, dim=1).permute(1, 2, 3, 0)
+    """Of paths ``(B, S, H, C)`` the quantiles ``(B, H, C, Q)``, each a value that was drawn."""
+    return torch.quantile(paths, levels, dim=1, interpolation="nearest").permute(1, 2, 3, 0)

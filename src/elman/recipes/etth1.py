@@ -1,5 +1,8 @@
 """Seven channels of a power transformer, a hundred hours ahead: ETTh1, the usual test of long forecasts.
 
+    2016-07-01 00:00   HUFL 5.83  HULL 2.01  MUFL 1.60  MULL 0.46  LUFL 4.20  LULL 1.34  OT 30.53
+    2016-07-01 01:00   HUFL 5.69  HULL 2.08  MUFL 1.49  MULL 0.43  LUFL 4.14  LULL 1.37  OT 27.79
+
 17,420 hours from July 2016 on: six loads and the oil's temperature. The first twelve months are for training, the next
 four for validation, four more for the test; every window of 96 hours is continued by 96 hours of all channels.
 

@@ -1,10 +1,14 @@
 """Eight currencies, 96 days ahead: where the last value is very hard to beat.
 
+    0.7855  1.6110  0.8617  0.6342  0.2112  0.0068  0.5930  0.5255
+    0.7818  1.6100  0.8611  0.6335  0.2112  0.0069  0.5940  0.5240
+
 7,588 days from 1990 to 2016, of Australia, Britain, Canada, Switzerland, China, Japan, New Zealand and Singapore; 60 %
 for training, 20 % for validation, 20 % for the test.
 
 A rate that could be told from its past would be traded away. Whether a net is no worse than the last value is what this
-recipe shows; the intervals are what it can add.
+recipe shows; the intervals are what it can add. Published are other measures: relative squared errors three days ahead,
+an autoregression 0.0228, LSTNet 0.0226, a GRU 0.0192 (Lai et al. 2018, arXiv 1703.07015).
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """Thirteen weeks ahead of 359 series at once: the weekly part of the M4 competition.
 
+    W1    1089.2  1078.91  1079.88  1063.58 ...    2,186 weeks, of which thirteen are to be told
+
 80 to 2,597 weeks of each, of finance, industry, demography and more, of all sizes. One model learns from all; what is
 scored are the last thirteen weeks of each, once. Some series are parts of others, shifted in time, as in the
 competition; a model that learns from all has seen more of what is to come than one of each series alone.

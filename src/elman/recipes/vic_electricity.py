@@ -1,5 +1,8 @@
 """The demand for electricity of a day, every half hour, with its temperature: Victoria, 2012 to 2014.
 
+    2011-12-31 13:00 UTC   4,383 MW   21.4 degrees   holiday
+    2011-12-31 13:30 UTC   4,263 MW   21.1 degrees   holiday
+
 52,608 half hours. 2012 and 2013 are for training, the first half of 2014 for validation, the second for the test. A
 week is read and a day is forecast, from every half hour on; temperature and holidays of that day are known, as from a
 forecast of the weather that is right.

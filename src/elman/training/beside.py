@@ -16,6 +16,7 @@ from elman.model.kinds.label import LabelOut
 from elman.model.kinds.labels import LabelsOut, best_thresholds
 from elman.model.kinds.number import NumberOut
 from elman.model.kinds.series import SeriesIn
+from elman.model.perceptron import Perceptron
 from elman.model.summary import Logistic, RidgeOnSummary, summary
 from elman.training.chance import groups_of
 from elman.training.entities import add_entities
@@ -245,12 +246,31 @@ def _naive(out: NumberOut, train: Side, test: Side, season: int, errors: np.ndar
         "last value": [baselines.last_value(history[..., c], horizon) for c in columns],
         "ridge on the same window": [ridges[c].predict(history[..., c], ahead) for c in columns],
     }
+    if errors is not None:
+        named["feed-forward net"] = _feedforward(out, (past, future, before), test)
     if 1 < season <= history.shape[1]:
         for label, with_drift in (("seasonal-naive", False), ("with drift", True)):
             named[f"{label} ({season} steps)"] = [
                 baselines.seasonal_naive(history[..., c], horizon, season, with_drift=with_drift) for c in columns
             ]
     return {name: point_scores(np.stack(parts, axis=-1), target, out, errors) for name, parts in named.items()}
+
+
+def _feedforward(out: NumberOut, train: Side, test: Side) -> list[np.ndarray]:
+    """A small feed-forward net that all columns share, in units of each window; what it says of each."""
+
+    def relative(histories: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        last, spread = histories[:, -1:], histories.std(axis=1, keepdims=True).clip(min=out.floor)
+        return (histories - last) / spread, last, spread
+
+    columns = range(train[0].shape[2])
+    rows = [relative(train[0][..., c]) for c in columns]
+    ahead = [(train[1][..., c] - last) / spread for c, (_, last, spread) in enumerate(rows)]
+    net = Perceptron(
+        np.concatenate([z for z, _, _ in rows]), np.concatenate(ahead), np.concatenate([train[2] for _ in columns])
+    )
+    given = [relative(test[0][..., c]) for c in columns]
+    return [net.predict(z, test[2]) * spread + last for z, last, spread in given]
 
 
 _WIDEST = 1_024

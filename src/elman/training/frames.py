@@ -238,6 +238,9 @@ def _which(model: SequenceModel, ex: Examples, k: int) -> str:
 def intervals(columns: dict[str, Any], out: NumberOut, found: np.ndarray) -> dict[str, Any]:
     """Median, low and high of every column beside what is there, from ``[N, C, Q]`` in units of scale."""
     values = out.decode(np.moveaxis(found[..., _SHOWN], -1, 1))
+    if out.likelihood == "negbin":
+        # Counts that were scaled and back are whole numbers but for their last digits.
+        values = np.abs(values.round())
     for c, column in enumerate(out.columns):
         name, suffixes = column, ("", "_low", "_high")
         # A name that is given already would write over its column.

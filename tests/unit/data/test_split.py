@@ -231,8 +231,10 @@ def test_time_defaults() -> None:
 
 
 def test_short_sequences_are_named() -> None:
-    with pytest.raises(DataError, match=r"t.csv, line 3: the sequence '1' has 2 steps, .* at least 3; leave it"):
-        split_time(dated([9, 2]), None, [9, 2])
+    with pytest.raises(DataError, match=r"t.csv, line 2: the sequence '0' has 2 steps, .* at least 3; leave it"):
+        split_time(dated([2]), None, [2])
+    # One among many is for training, if for anything.
+    assert split_time(dated([9, 2]), None, [9, 2]).ranges[1] == (0, 2, 2, 2)
     with pytest.raises(InputError, match="lengths"):
         split_time(dated([9, 2]), None, [9])
 

@@ -126,6 +126,7 @@ def test_baselines_of_a_forecast_are_in_the_same_units() -> None:
     data.season = 4
     found = baseline_scores(_model("future:2", out, lookback=8).config, data, data)
     names = [
+        "feed-forward net",
         "last value",
         "ridge on the same window",
         "seasonal-naive (4 steps)",
