@@ -51,7 +51,8 @@ class Example:
         history: ``[L]``, what the model read.
         forecast: ``[H]``, the median. low, high: ``[H]``, the 80 % interval. core: the 50 % interval. actual: ``[H]``,
             what came.
-        naive: ``[H]``, the seasonal-naive forecast with drift.
+        naive: ``[H]``, the seasonal-naive forecast with drift; where there is no season in it, that of the last value.
+        rival: what that is called.
         name: of the column.
         series: what the series is called; empty where there is only one.
     """
@@ -62,7 +63,9 @@ class Example:
         self.history, self.actual, self.name, self.series = history, actual, name, series
         self.low, self.forecast, self.high = (found[:, LEVELS.index(level)] for level in (0.1, 0.5, 0.9))
         self.core = found[:, LEVELS.index(0.25)], found[:, LEVELS.index(0.75)]
-        self.naive = baselines.seasonal_naive(history[None], len(actual), season, with_drift=True)[0]
+        seasonal = 1 < season <= len(history)
+        self.rival = "seasonal-naive with drift" if seasonal else "last value with drift"
+        self.naive = baselines.seasonal_naive(history[None], len(actual), season if seasonal else 1, with_drift=True)[0]
 
 
 def sweep(path: Path) -> None:
@@ -328,7 +331,7 @@ def _forecast(shown: Example, columns: int) -> str:
         np.arange(1 - len(history), 1),
         history,
         np.arange(1, ahead + 1),
-        {"elman": shown.forecast, "seasonal-naive with drift": shown.naive},
+        {"elman": shown.forecast, shown.rival: shown.naive},
         lower=shown.low,
         upper=shown.high,
         inner=shown.core,
@@ -355,10 +358,11 @@ def example(run: Run, data: Prepared) -> Example | None:
     found = quantiles(run.model, last.to(device).ragged)[0, :, 0].cpu().numpy()
     scale, mean = out.scale[0], out.mean[0]
     history = last.ragged.values[: judged.lookback, 0, out.anchors[0]].numpy().astype(np.float64)
-    season = baselines.season_of(data.train.longest(out.anchors[0]), len(history))
     actual = last.target[0, :, 0].numpy()
     if np.isnan(actual).any():
         return None
     role = run.model.config.roles.get("id")
     series = f", {role} '{judged.last_name}'" if role else ""
-    return Example(history * scale + mean, found * scale + mean, actual * scale + mean, season, out.columns[0], series)
+    return Example(
+        history * scale + mean, found * scale + mean, actual * scale + mean, out.season, out.columns[0], series
+    )

@@ -218,10 +218,7 @@ class WindowSet(Batches):
         self.starts = np.concatenate(starts) if starts else np.zeros(0, dtype=np.int64)
         filled = [name for name, one in zip(names, starts, strict=False) if len(one)]
         self.last_name = filled[-1] if filled else ""
-        ends = [last for _, last in ranges]
-        longest = int(np.argmax(ends)) if ends else 0
         self.naive = np.full((len(inputs), self.targets.shape[1]), np.nan)
-        self._longest = (int(offsets[longest]), int(offsets[longest]) + ends[longest]) if ends else (0, 0)
 
     def place(self, window: int) -> tuple[int, int]:
         """The series of a window, and how many of its steps lie before what is forecast."""
@@ -234,13 +231,6 @@ class WindowSet(Batches):
         series = np.searchsorted(self._offsets, self.starts, side="right") - 1
         found: np.ndarray = self.naive[series]
         return found
-
-    def longest(self, channel: int) -> np.ndarray:
-        """One input channel of the series whose range ends last, up to that end and no further, float64."""
-        first, last = self._longest
-        series = self.inputs[first:last]
-        whole = series if self._fill is None else self._fill(series)
-        return whole[:, channel].numpy().astype(np.float64)
 
     def __len__(self) -> int:
         return len(self.starts)

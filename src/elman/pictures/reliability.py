@@ -34,7 +34,7 @@ def reliability(levels: ArrayLike, reached: Mapping[str, ArrayLike], *, title: s
     first = next(iter(found.values()))
     told = ", ".join(f"{100 * a:.0f} % -> {100 * b:.1f} %" for a, b in zip(wanted, first, strict=True))
     canvas = Canvas(_WIDTH, 0, title, f"Share of values at or below each quantile: {told}.")
-    top = head(canvas, title, subtitle) + 18
+    top = head(canvas, title, subtitle) + 36
     left = SIDE + 46
     canvas.height = top + _PLOT + 58
 
@@ -76,7 +76,7 @@ def _grid(canvas: Canvas, left: float, top: float) -> None:
 
 def _words(canvas: Canvas, left: float, top: float) -> None:
     canvas.text(left + _PLOT / 2, top + _PLOT + 42, "quantile that was told", color=SOFT, anchor="middle")
-    canvas.text(SIDE, top - 8, "share that came at or below it", color=SOFT)
+    canvas.text(SIDE, top - 14, "share that came at or below it", color=SOFT)
     places = (("too low, too often", 0.72, 0.3), ("too high, too often", 0.3, 0.72))
     for words, across, up in places:
         half = text_width(words, 11.5) / 2

@@ -26,6 +26,7 @@ SETTINGS = {
     "lookback": 96,
     "design": "segments",
     "average": "ema",
+    "metric": "rmse",
 }
 """Both stations are divided and forecast alike."""
 
