@@ -44,6 +44,13 @@ RECIPE = Recipe(
     source="series",
     target="future:96",
     prepare=_prepare,
-    settings={"split": "0.6,0.2,0.2", "lookback": 96, "season": 1, "design": "segments", "average": "ema"},
+    settings={
+        "split": "0.6,0.2,0.2",
+        "lookback": 96,
+        "season": 1,
+        "design": "segments",
+        "average": "ema",
+        "conformal": True,
+    },
     minutes=10,
 )

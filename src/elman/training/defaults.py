@@ -240,7 +240,7 @@ def _refuse_idle(job: Job, data: Prepared) -> None:
         ("readout", job.readout, target == "text", "a decoder looks at every step of what is read"),
         ("bidirectional", job.bidirectional, target == "next", "read backwards, a model sees what it is to predict"),
         ("lookback", job.lookback, target != "future", "only forecasts (--to future:H) read a stretch of history"),
-        ("season", job.season, target not in ("future", "next"), "only what follows is held against a season"),
+        ("season", job.season, target != "future", "only forecasts (--to future:H) are held against a season"),
         ("design", job.design, target != "future", "only forecasts (--to future:H) have one"),
         ("conformal", job.conformal, not isinstance(data.output, NumberOut), f"--to {target} has no intervals"),
         ("likelihood", job.likelihood, not isinstance(data.output, NumberOut), f"--to {target} has no numbers"),
