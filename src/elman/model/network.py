@@ -179,7 +179,8 @@ class SequenceModel(nn.Module):
     def _forecast_loss(self, ragged: Ragged, target: Tensor) -> Tensor:
         head, made = self._number_head(), self.forecast(ragged, target)
         out = self.config.output
-        if isinstance(out, NumberOut) and out.own_units:
+        if isinstance(out, NumberOut) and out.own_units and out.likelihood == "quantiles":
+            # That of a distribution differs by a constant alone.
             return head.loss(head.placed(made.raw), (target - made.last) / made.spread)
         return head.loss(head.placed(made.raw, made.last, made.spread), target)
 

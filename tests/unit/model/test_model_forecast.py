@@ -109,6 +109,24 @@ def test_every_weight_of_a_forecaster_learns(make: Make, design: str, likely: st
 
 
 @pytest.mark.parametrize(("design", "likely", "pair"), DESIGNS)
+def test_in_its_own_units_every_window_counts_alike(make: Make, design: str, likely: str, pair: str) -> None:
+    """The loss of quantiles is the same for a window of twice the swing; that of a distribution is what it was."""
+    model = _model(make, design, likely, pair)
+    out, values, target = model.config.output, _rows(model, 3), torch.rand(3, int(pair[-1]), 2)
+    with torch.inference_mode():
+        before, _ = model(Ragged(values), target)
+        model.config = model.config.model_copy(update={"output": out.model_copy(update={"own_units": True})})
+        own, _ = model(Ragged(values), target)
+        if likely != "quantiles":
+            assert torch.equal(own, before)
+            return
+        places = getattr(model.config.input, "numbers", [0, 1])
+        values[: model.config.lookback, :, places] *= 2.0
+        torch.testing.assert_close(model(Ragged(values), 2.0 * target)[0], own)
+    assert not torch.allclose(own, before)
+
+
+@pytest.mark.parametrize(("design", "likely", "pair"), DESIGNS)
 def test_a_missing_target_teaches_nothing(make: Make, design: str, likely: str, pair: str) -> None:
     model = _model(make, design, likely, pair)
     values, target = Ragged(_rows(model, 2)), torch.rand(2, int(pair[-1]), 2)
