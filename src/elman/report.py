@@ -133,8 +133,10 @@ def _pictures(run: Run, data: Prepared) -> Iterator[tuple[str, Callable[[], str]
     if scores is not None and len(scores.reached):
         yield "calibration.svg", partial(_calibration, run, scores)
     shown = example(run, data)
-    if shown is not None and isinstance(out, NumberOut) and scores is not None and scores.by_step is not None:
+    if shown is not None and isinstance(out, NumberOut):
         yield "forecast.svg", partial(_forecast, shown, len(out.columns))
+    ahead = run.model.config.lookback and scores is not None and scores.by_step is not None
+    if ahead and isinstance(out, NumberOut) and scores is not None and scores.by_step is not None:
         yield (
             "horizon.svg",
             partial(
@@ -353,14 +355,14 @@ def example(run: Run, data: Prepared) -> Example | None:
         return None
     if not isinstance(out, NumberOut) or not out.anchors:
         return None
-    *_, last = judged.in_order(1)
+    last = next((part for part in judged.latest() if not part.target[..., 0].isnan().any()), None)
+    if last is None:
+        return None
     device = next(run.model.parameters()).device
     found = quantiles(run.model, last.to(device).ragged)[0, :, 0].cpu().numpy()
     scale, mean = out.scale[0], out.mean[0]
     history = last.ragged.values[: judged.lookback, 0, out.anchors[0]].numpy().astype(np.float64)
     actual = last.target[0, :, 0].numpy()
-    if np.isnan(actual).any():
-        return None
     role = run.model.config.roles.get("id")
     series = f", {role} '{judged.last_name}'" if role else ""
     return Example(

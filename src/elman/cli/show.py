@@ -127,6 +127,9 @@ _UNITS = {
     "top3": "share whose truth is among the three likeliest",
     "mae": "mean absolute error, in standard deviations",
     "rmse": "root of the mean squared error, in standard deviations",
+    "mase": "mean absolute error beside that of the seasonal-naive forecast before",
+    "smape": "symmetric mean absolute percentage error, 0 to 200",
+    "pinball": "mean loss of the quantiles, in standard deviations",
 }
 """What the metrics that may be shown first are, in words."""
 

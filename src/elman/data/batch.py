@@ -247,6 +247,13 @@ class WindowSet(Batches):
         for start in range(0, len(self), size):
             yield self._batch(self.starts[start : start + size])
 
+    def latest(self) -> Iterator[Batch]:
+        """The windows of the series that the last one is of, from that backwards, one at a time."""
+        for k in range(len(self) - 1, -1, -1):
+            if self.place(k)[0] != self.place(len(self) - 1)[0]:
+                return
+            yield self._batch(self.starts[k : k + 1])
+
     def _batch(self, starts: np.ndarray) -> Batch:
         first = torch.from_numpy(starts)
         history = self.inputs[torch.arange(-self.lookback, 0)[:, None] + first]
@@ -263,11 +270,12 @@ class WindowSet(Batches):
 def naive_errors(targets: Tensor, steps: int, season: int) -> np.ndarray:
     """What ``y_t = y_{t - season}`` errs by on the first steps, ``[C]``: mean |y_t - y_{t - season}|.
 
-    Of fewer than two seasons ``season`` is 1. NaN where nothing can be told, or it never errs.
+    NaN where nothing can be told, of less than two seasons, or where it never errs.
     """
     given = targets[:steps].double().numpy()
-    lag = season if steps >= 2 * season else 1
-    apart = np.abs(given[lag:] - given[:-lag])
+    if len(given) < 2 * season:
+        return np.full(targets.shape[1], np.nan)
+    apart = np.abs(given[season:] - given[:-season])
     known = (~np.isnan(apart)).sum(0)
     found = np.nansum(apart, axis=0) / np.maximum(1, known)
     errs: np.ndarray = np.where((known > 0) & (found > 1e-12), found, np.nan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -87,14 +88,20 @@ def _roles(kind: SeriesIn | JoinedIn) -> str:
 _LONGEST = 1_024
 """Steps of a season that is looked for, at the most."""
 
-_MOST = 200_000
+_SERIES = 20
+"""Series in which a season is looked for: the longest."""
+
+_MOST = 20_000
 """Steps of a series in which a season is looked for: the last ones of long series."""
 
 
 def _season(output: NumberOut, goals: Sequence[np.ndarray]) -> int:
-    """The season of the longest series' first target in the training part; 1 for none."""
-    series = interpolated(output.encode(max(goals, key=len)[-_MOST:]))[:, 0]
-    return season_of(series.numpy().astype(np.float64), _LONGEST)
+    """The season that most columns of the longest series have in the training part; 1 for none."""
+    found: Counter[int] = Counter()
+    for goal in sorted(goals, key=len, reverse=True)[:_SERIES] if output.anchors else ():
+        series = interpolated(output.encode(goal[-_MOST:])).numpy().astype(np.float64)
+        found.update(season_of(column, _LONGEST) for column in series.T)
+    return found.most_common(1)[0][0] if found else 1
 
 
 def _many(output: NumberOut, goals: Sequence[np.ndarray], lookback: int) -> dict[str, object]:

@@ -90,7 +90,10 @@ def quantiles(model: SequenceModel, ragged: Ragged, *, widened: bool = True) -> 
     """
     _check(model)
     found = model.quantiles(ragged)
-    return _ordered(found + margin_of(model, found) * model.unit(ragged)[..., None]) if widened else found
+    out, margin = model.config.output, margin_of(model, found)
+    if isinstance(out, NumberOut) and out.margin and out.margin_unit == "window":
+        margin = margin * model.unit(ragged)[..., None]
+    return _ordered(found + margin) if widened else found
 
 
 def next_quantiles(model: SequenceModel, ragged: Ragged, state: State = None) -> tuple[Tensor, State]:

@@ -16,7 +16,7 @@ from elman.model.config import ModelConfig
 from elman.model.embed import Embed
 from elman.model.kinds.joined import JoinedIn
 from elman.model.kinds.number import NumberHead, NumberOut
-from elman.model.kinds.series import SeriesIn
+from elman.model.kinds.series import SeriesIn, held
 from elman.model.kinds.text import TextIn
 
 __all__ = ["PATHS", "Own", "Segments", "Steps", "quantiles_of", "relative", "segment_of"]
@@ -168,13 +168,18 @@ class Steps:
         self.trunk, self.head, self.anchors, self.horizon = trunk, head, out.anchors, out.horizon
         self.known = kind.ahead if isinstance(kind, JoinedIn) else []
         self.marks, self.ages = kind.marks, kind.ages
+        self.told = [(c, mark) for c, place in enumerate(out.anchors) if (mark := kind.mark_of(place)) is not None]
 
     def forced(self, given: Tensor, behind: Tensor, target: Tensor, drop: nn.Module) -> Tensor:
         """What the head says of every step ahead, told those before: ``(B, H, C, K)``; ``target``: ``(B, H, C)``."""
-        told = torch.where(target.isnan(), 0.0, target).transpose(0, 1)[:-1]
+        came = target.transpose(0, 1)[:-1]
+        # From the last value of the window, which is 0, a gap is held as it is in a window.
+        told = held(came)
         later = given[-1:].expand(len(told), -1, -1).clone()
         later = self._present(later)
         later[..., self.anchors] = told
+        for column, mark in self.told:
+            later[..., mark] = came[..., column].isnan().to(later)
         read = self._shifted(torch.cat([given, later]), given, behind)
         steps, _ = self.trunk(Ragged(read))
         ahead: Tensor = steps.values[len(given) - 1 :]

@@ -137,7 +137,7 @@ class SequenceModel(nn.Module):
         return self._number_head().quantiles(self.answer(ragged))
 
     def unit(self, ragged: Ragged) -> Tensor:
-        """What the margin of intervals is told in, ``(B, 1, C)``: of a forecast the spread of each window, else 1."""
+        """The spread of each window of a forecast, ``(B, 1, C)``; else 1."""
         out = self.config.output
         if not self.config.lookback or not isinstance(out, NumberOut):
             return ragged.values.new_ones(1, 1, 1)
@@ -180,7 +180,7 @@ class SequenceModel(nn.Module):
         head, made = self._number_head(), self.forecast(ragged, target)
         out = self.config.output
         if isinstance(out, NumberOut) and out.own_units and out.likelihood == "quantiles":
-            # That of a distribution differs by a constant alone.
+            # The likelihood of what came is the same in any unit, but for a constant.
             return head.loss(head.placed(made.raw), (target - made.last) / made.spread)
         return head.loss(head.placed(made.raw, made.last, made.spread), target)
 

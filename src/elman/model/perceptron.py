@@ -28,7 +28,7 @@ class Perceptron:
         target = torch.from_numpy(future).float()
         # What is drawn here is nobody else's.
         with torch.random.fork_rng(devices=[]), torch.enable_grad():
-            torch.manual_seed(0)
+            torch.default_generator.manual_seed(0)
             last = nn.Linear(_HIDDEN, target.shape[1])
             nn.init.zeros_(last.weight)
             self._net = nn.Sequential(nn.Linear(given.shape[1], _HIDDEN), nn.ReLU(), last)

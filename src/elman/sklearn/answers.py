@@ -103,7 +103,7 @@ class IntervalEstimator(SequenceEstimator):
         """The ends of the interval that holds the truth with a probability of ``coverage``, each shaped as predicted.
 
         That of 0.8 is calibrated on the validation part (conformalised quantile regression, Romano, Patterson &
-        Candes 2019); the others, 0.5 and 0.9, move with it in proportion.
+        Candes 2019), of forecasts with ``settings={"conformal": True}``; the others, 0.5 and 0.9, move with it.
         """
         low, high = sides_of_interval(coverage)
         found = self._levels(X)

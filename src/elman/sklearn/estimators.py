@@ -259,7 +259,7 @@ class SequenceRegressor(RegressorMixin, _Saved, IntervalEstimator):  # type: ign
 
 
 class SequenceForecaster(_Saved, IntervalEstimator):  # type: ignore[misc, unused-ignore]
-    """A recurrent network that goes on with series: the next ``horizon`` steps, all at once, as quantiles.
+    """A recurrent network that goes on with series: the next ``horizon`` steps, as quantiles.
 
     It learns as ``elman train --to future:H`` does, from windows of all series together. The last tenth of every
     series, but at least one horizon, chooses the epoch.

@@ -39,7 +39,7 @@ __all__ = [
 
 RESULT, PICTURE = "compare.json", "compare.svg"
 
-_RECURRENT = ("bidirectional", "recurrent_dropout", "weight_drop", "zoneout", "truncate", "memory")
+_RECURRENT = ("bidirectional", "recurrent_dropout", "weight_drop", "zoneout", "truncate", "memory", "design")
 """Settings that a feed-forward net has no use for."""
 
 

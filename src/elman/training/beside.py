@@ -246,7 +246,7 @@ def _naive(out: NumberOut, train: Side, test: Side, season: int, errors: np.ndar
         "last value": [baselines.last_value(history[..., c], horizon) for c in columns],
         "ridge on the same window": [ridges[c].predict(history[..., c], ahead) for c in columns],
     }
-    if errors is not None:
+    if errors is not None and len(past):
         named["feed-forward net"] = _feedforward(out, (past, future, before), test)
     if 1 < season <= history.shape[1]:
         for label, with_drift in (("seasonal-naive", False), ("with drift", True)):
@@ -264,10 +264,12 @@ def _feedforward(out: NumberOut, train: Side, test: Side) -> list[np.ndarray]:
         return (histories - last) / spread, last, spread
 
     columns = range(train[0].shape[2])
-    rows = [relative(train[0][..., c]) for c in columns]
-    ahead = [(train[1][..., c] - last) / spread for c, (_, last, spread) in enumerate(rows)]
+    stride = 1 + len(train[0]) * len(columns) // _MOST
+    past, future, before = (side[::stride] for side in train)
+    rows = [relative(past[..., c]) for c in columns]
+    ahead = [(future[..., c] - last) / spread for c, (_, last, spread) in enumerate(rows)]
     net = Perceptron(
-        np.concatenate([z for z, _, _ in rows]), np.concatenate(ahead), np.concatenate([train[2] for _ in columns])
+        np.concatenate([z for z, _, _ in rows]), np.concatenate(ahead), np.concatenate([before for _ in columns])
     )
     given = [relative(test[0][..., c]) for c in columns]
     return [net.predict(z, test[2]) * spread + last for z, last, spread in given]

@@ -147,7 +147,9 @@ _SEGMENT = 8
 def _design(job: Job, data: Prepared) -> str:
     """Segments where there is much to learn from and a long way to look ahead; measured: see docs/forecasts.md."""
     out = data.output
-    if not isinstance(out, NumberOut) or not out.anchors or job.cell == "feedforward" or job.bidirectional:
+    if not isinstance(out, NumberOut) or not out.anchors or job.cell == "feedforward":
+        return "direct"
+    if job.bidirectional or job.readout or job.input_dropout:
         return "direct"
     long = segment_of(data.lookback, out.horizon) >= _SEGMENT
     return "segments" if long and len(data.train) >= _WINDOWS else "direct"
@@ -234,6 +236,7 @@ def _refuse_idle(job: Job, data: Prepared) -> None:
         "numbers are read as they are; only text has words",
     )
     not_alone = no_words if not named else "words are dropped where text is all that is read"
+    design = (job.design or _design(job, data)) if target == "future" else ""
     chained, whole = _chained(job, data), "tags that know their neighbours are learnt whole (take --no-crf for others)"
     idle: list[tuple[str, object, bool, str]] = [
         ("readout", job.readout, stepwise, f"--to {target} answers at every step, so there is nothing to sum up"),
@@ -242,7 +245,19 @@ def _refuse_idle(job: Job, data: Prepared) -> None:
         ("lookback", job.lookback, target != "future", "only forecasts (--to future:H) read a stretch of history"),
         ("season", job.season, target != "future", "only forecasts (--to future:H) are held against a season"),
         ("design", job.design, target != "future", "only forecasts (--to future:H) have one"),
-        ("conformal", job.conformal, not isinstance(data.output, NumberOut), f"--to {target} has no intervals"),
+        (
+            "no-conformal" if job.conformal is False else "conformal",
+            job.conformal is not None,
+            not isinstance(data.output, NumberOut),
+            f"--to {target} has no intervals",
+        ),
+        (
+            "readout",
+            job.readout,
+            design in ("segments", "steps"),
+            f"a forecast by {design} goes on from the last state",
+        ),
+        ("input-dropout", job.input_dropout, design == "segments", "segments are read as they are"),
         ("likelihood", job.likelihood, not isinstance(data.output, NumberOut), f"--to {target} has no numbers"),
         ("crf", job.crf, target != "tags", "only tags (--to tags) have neighbours"),
         ("attention", job.attention, target != "text", not_written),

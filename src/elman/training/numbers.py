@@ -27,6 +27,9 @@ def number_scores(found: np.ndarray, target: np.ndarray, out: NumberOut, naive: 
         naive: ``[N, C]``, of forecasts: what the seasonal-naive forecast of one step errs by on the series' steps
             before the first that is scored, in units of scale; NaN where it never errs.
     """
+    if out.likelihood == "negbin":
+        # Counts that were scaled and back are whole numbers but for their last digits.
+        target, found = (_counts(np.moveaxis(one, 2, -1), out, 2) for one in (target, found))
     apart = target - found[..., _MIDDLE]
     known = ~np.isnan(target)
     each = np.abs(apart)
@@ -54,6 +57,13 @@ def point_scores(found: np.ndarray, target: np.ndarray, out: NumberOut, naive: n
     return made
 
 
+def _counts(values: np.ndarray, out: NumberOut, axis: int) -> np.ndarray:
+    """Values whose last dimension is that of the columns, in units of scale of whole numbers; that goes to ``axis``."""
+    whole = out.decode(values.astype(np.float64)).round()
+    made: np.ndarray = (whole - np.asarray(out.mean)) / np.asarray(out.scale)
+    return np.moveaxis(made, -1, axis)
+
+
 def _pinball(apart: np.ndarray, level: float) -> np.ndarray:
     return np.maximum(level * apart, (level - 1) * apart)
 
@@ -78,10 +88,13 @@ def _add_relative(
     scaled = np.abs(target - found[..., _MIDDLE]) / naive[:, None]
     if not np.isnan(scaled).all():
         values["mase"], rows["mase"] = float(mean(scaled)), _mean_of_rows(scaled)
-    came, said = out.decode(target), out.decode(found[..., _MIDDLE])
+    nothing = 1e-6 * (np.asarray(out.scale) + np.abs(np.asarray(out.mean)))
+    # What was scaled and back is 0 but for its last digits.
+    came, said = (
+        np.where(np.abs(one) < nothing, 0.0, one) for one in (out.decode(target), out.decode(found[..., _MIDDLE]))
+    )
     if np.nanmin(came, initial=np.inf) < 0:
         return
-    # What was scaled and back is 0 but for its last digits.
     whole = np.abs(came) + np.abs(said)
     share = 200 * np.abs(came - said) / np.where(whole > 0, whole, 1.0)
     values["smape"], rows["smape"] = float(mean(share)), _mean_of_rows(share)

@@ -175,5 +175,7 @@ def calibrate(
     gap = np.isnan(outside)
     wide = np.where(gap.all(0), 0.0, outside)
     margin = (np.nanquantile if gap.any() else np.quantile)(wide, level, axis=0).reshape(-1).tolist()
-    model.config = model.config.model_copy(update={"output": out.model_copy(update={"margin": margin})})
+    unit = "window" if model.config.lookback else "scale"
+    learnt = out.model_copy(update={"margin": margin, "margin_unit": unit})
+    model.config = model.config.model_copy(update={"output": learnt})
     return []

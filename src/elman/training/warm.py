@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from elman.data.batch import Batches, WindowSet
 from elman.model.forecast import relative
@@ -38,13 +38,23 @@ def warm_start(model: SequenceModel, train: Batches, valid: Batches) -> None:
         return
     if not isinstance(train, WindowSet) or not isinstance(valid, WindowSet):
         return
-    if model.segments is not None and out.likelihood == "quantiles":
-        _, future = _windows(train, out, model.config.input)
-        if not np.isnan(future).all(0).any():
-            away = np.nanquantile(future, LEVELS, axis=0).T
-            model.segments.start.copy_(torch.from_numpy(away - away[:, LEVELS.index(0.5), None]).float())
+    if model.segments is not None and out.likelihood != "negbin":
+        _segments(model.segments.start, out, train, model.config.input)
     if model.highway is not None:
         _highway(model.highway, out, train, valid, model.config.input)
+
+
+def _segments(start: Tensor, out: NumberOut, train: WindowSet, kind: SeriesIn | TextIn | JoinedIn) -> None:
+    _, future = _windows(train, out, kind)
+    if np.isnan(future).all(0).any():
+        return
+    if out.likelihood == "quantiles":
+        away = np.nanquantile(future, LEVELS, axis=0).T
+        start.copy_(torch.from_numpy(away - away[:, LEVELS.index(0.5), None]).float())
+    else:
+        # softplus(log(e - 1) + w) is the width of a Gaussian or a Student.
+        wide = np.nanstd(future, axis=0).clip(1e-2, 30)
+        start[:, 1] = torch.from_numpy(np.log(np.expm1(wide)) - np.log(np.e - 1)).float()
 
 
 def _highway(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,12 @@ import torch
 
 from elman import Ragged
 from elman.core.errors import InputError
+from elman.core.stage import Stage
 from elman.model.answers import quantiles
 from elman.model.file import load_model, save_model
-from elman.model.forecast import segment_of
-from elman.model.kinds.number import LEVELS, NumberOut
+from elman.model.forecast import Steps, segment_of
+from elman.model.kinds.number import LEVELS, NumberHead, NumberOut
+from elman.model.kinds.series import SeriesIn
 from elman.model.network import SequenceModel
 
 Make = Callable[..., Any]
@@ -215,3 +218,39 @@ def test_a_model_that_draws_no_paths_says_so(make: Make) -> None:
     model = _model(make, "direct", "gaussian", "series-future:3")
     with pytest.raises(InputError, match=r"--design steps"):
         model.paths(Ragged(_rows(model, 1)))
+
+
+def test_a_gap_ahead_is_held_and_marked_as_in_a_window(make: Make) -> None:
+    kind = SeriesIn(columns=["p", "q"], mean=[0.0, 0.0], scale=[1.0, 1.0], gaps="input", flagged=[1], since=True)
+    out = NumberOut(columns=["q"], mean=[0.0], scale=[1.0], horizon=4, anchors=[1], likelihood="gaussian")
+    seen: list[torch.Tensor] = []
+
+    class Watched(Stage):
+        def forward(self, ragged: Ragged, state: Any = None) -> tuple[Ragged, Any]:
+            seen.append(ragged.values)
+            return ragged, None
+
+    head = NumberHead(kind.width, out, horizon=1)
+    nan = float("nan")
+    Steps(kind, out, Watched(), head).forced(
+        torch.zeros(3, 1, 4), torch.zeros(0, 1, 4), torch.tensor([[[nan], [5.0], [nan], [9.0]]]), torch.nn.Identity()
+    )
+    assert seen[0][3:, 0, 1].tolist() == [0.0, 5.0, 5.0]
+    assert seen[0][3:, 0, 2].tolist() == [1.0, 0.0, 1.0]
+    assert seen[0][3:, 0, 3].tolist() == pytest.approx([math.log(2)] * 3)
+
+
+def test_a_margin_of_before_is_in_units_of_scale(make: Make) -> None:
+    """What was saved before margins had a unit says what it said."""
+    model = _model(make, "direct", "quantiles", "series-future:3")
+    out = model.config.output.model_dump()
+    values = Ragged(_rows(model, 3) * 5)
+    wide: dict[str, torch.Tensor] = {}
+    for unit in ("before", "scale", "window"):
+        told = {"margin": [1.0] * 6} | ({} if unit == "before" else {"margin_unit": unit})
+        saved = {name: value for name, value in out.items() if not name.startswith("margin")}
+        model.config = model.config.model_copy(update={"output": NumberOut.model_validate(saved | told)})
+        with torch.inference_mode():
+            wide[unit] = quantiles(model, values) - quantiles(model, values, widened=False)
+    assert torch.equal(wide["before"], wide["scale"])
+    torch.testing.assert_close(wide["window"], wide["scale"] * model.unit(values)[..., None])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from elman import InputError
+from elman.data.batch import naive_errors
 from elman.model.kinds.label import LabelOut
 from elman.model.kinds.labels import LabelsOut
 from elman.model.kinds.number import LEVELS, NumberOut
@@ -120,3 +122,42 @@ def test_every_output_has_its_metrics(out: object, target: str, known: tuple[str
         check_metric(metric, out, target)
     with pytest.raises(InputError, match=r"--metric f1: no score of this\..* There is: "):
         check_metric("f1", out, target)
+
+
+# Forecasts ----------------------------------------------------------------------------------------------------
+
+
+def test_counts_that_were_scaled_and_back_meet_their_quantiles() -> None:
+    """Of ties none comes out below or above by the last digits of float32."""
+    out = NumberOut(columns=["y"], mean=[2.1], scale=[1.37], likelihood="negbin")
+    counts = np.arange(6.0)
+    target = ((counts - 2.1) / 1.37).astype(np.float32)[:, None, None]
+    quantile = np.float32((np.float32(3.0) - np.float32(2.1)) / np.float32(1.37))
+    made = number_scores(np.full((6, 1, 1, len(LEVELS)), quantile), target, out)
+    assert made.reached.tolist() == [4 / 6] * len(LEVELS)
+    assert made.values["coverage"] == pytest.approx(1 / 6)
+
+
+def test_percentages_know_a_zero_that_was_scaled_and_back() -> None:
+    out = NumberOut(columns=["y"], mean=[0.3], scale=[0.77])
+    came = np.array([0.0, 0.0, 2.0, 0.0, 1.0])
+    target = ((came - 0.3) / 0.77).astype(np.float32)[:, None, None]
+    zero = np.full((5, 1, 1, len(LEVELS)), np.float32(-0.3 / 0.77))
+    made = number_scores(zero, target, out, np.full((5, 1), 0.5))
+    assert made.values["smape"] == pytest.approx(200 * 2 / 5, rel=1e-5)
+    assert made.values["mase"] == pytest.approx(3 / 5 / 0.77 / 0.5, rel=1e-5)
+
+
+def test_below_zero_there_is_no_percentage() -> None:
+    out = NumberOut(columns=["y"], mean=[0.0], scale=[1.0])
+    made = number_scores(np.zeros((2, 1, 1, len(LEVELS))), np.array([[[1.0]], [[-1.0]]]), out, np.ones((2, 1)))
+    assert "smape" not in made.values
+    assert made.values["mase"] == 1.0
+
+
+def test_the_naive_error_is_that_of_whole_seasons() -> None:
+    wave = torch.tensor([0.0, 1.0, 5.0] * 4)[:, None]
+    assert naive_errors(wave, 12, 1) == pytest.approx(np.abs(np.diff(wave[:, 0].numpy())).mean())
+    assert np.isnan(naive_errors(wave, 12, 3)).all()  # it never errs
+    assert np.isnan(naive_errors(wave, 7, 4)).all()  # less than two seasons
+    assert naive_errors(wave, 8, 4) == pytest.approx(np.abs(wave[4:8, 0] - wave[:4, 0]).mean().item())

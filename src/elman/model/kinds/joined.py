@@ -104,6 +104,14 @@ class JoinedIn(Schema):
         spans = zip(self.every, self.spans, strict=True)
         return [a + place for part, (a, _) in spans if isinstance(part, SeriesIn) for place in part.marks]
 
+    def mark_of(self, place: int) -> int | None:
+        """The place that says where the channel at a place has no value; None where there is none."""
+        for part, (a, b) in zip(self.every, self.spans, strict=True):
+            if isinstance(part, SeriesIn) and a <= place < b:
+                mark = part.mark_of(place - a)
+                return None if mark is None else a + mark
+        return None
+
     def place_of(self, column: str) -> int | None:
         """Where a column of numbers of ``--from`` stands in a step; None for any other."""
         for part, (a, _) in zip(self.parts, self.spans, strict=False):

@@ -194,8 +194,8 @@ def student_quantile(levels: Tensor, nu: Tensor) -> Tensor:
 
     They are smooth in 1 / nu, so a table in it serves all nu.
     """
-    levels, nu = torch.broadcast_tensors(levels, nu)
     known, where = levels.unique(return_inverse=True)
+    where, nu = torch.broadcast_tensors(where, nu)
     table = _student_table(tuple(known.double().tolist())).to(nu)
     place = (2 / nu).clamp(0, 1) * (_TABLE - 1)
     low = place.floor().clamp(max=_TABLE - 2)

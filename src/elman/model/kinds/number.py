@@ -31,13 +31,13 @@ class NumberOut(Schema):
         horizon: H.
         anchors: the input channels whose last value a prediction starts from, one a column, or none.
         likelihood: what is learnt of them, see :mod:`elman.model.kinds.likelihood`.
-        own_units: whether an error counts in units of its window's own spread, so that series of all sizes count alike;
-            else in units of ``scale``.
+        own_units: whether an error of quantiles counts in units of its window's own spread, so that series of all sizes
+            count alike; else in units of ``scale``.
         season: steps after which a forecast's series come round, 1 for none.
         floor: the least spread of a window that is a unit, in units of ``scale``.
-        margin: how far the interval is widened at both ends, H*C numbers, in units of ``scale``, of a forecast in units
-            of each window's own spread; learnt on the validation part (conformalised quantile regression, Romano et al.
-            2019). Empty before that.
+        margin: how far the interval is widened at both ends, H*C numbers; learnt on the validation part (conformalised
+            quantile regression, Romano et al. 2019). Empty before that.
+        margin_unit: what it is told in: ``scale``, or of forecasts each ``window``'s own spread.
     """
 
     kind: Literal["number"] = "number"
@@ -51,6 +51,7 @@ class NumberOut(Schema):
     own_units: bool = False
     floor: float = 0.05
     margin: list[float] = Field(default_factory=list)
+    margin_unit: Literal["scale", "window"] = "scale"
 
     @classmethod
     def fit(

@@ -102,6 +102,10 @@ class SeriesIn(Schema):
         """The places that say where a value is missing, and how old something is."""
         return list(range(self.channels, self.width))
 
+    def mark_of(self, place: int) -> int | None:
+        """The place that says where the channel at a place has no value; None where there is none."""
+        return self.channels + self.flagged.index(place) if place in self.flagged else None
+
     def encode(self, sequence: np.ndarray, times: np.ndarray | None = None, *, fill: bool = True) -> Tensor:
         """Scale ``[T, C]`` to float32 ``[T, width]``.
 
