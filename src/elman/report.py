@@ -339,7 +339,7 @@ def _forecast(shown: Example, columns: int) -> str:
         inner=shown.core,
         actual=shown.actual,
         title=f"The last {ahead} steps of {which}{shown.series}",
-        subtitle=f"forecast from the {len(shown.history)} steps before",
+        subtitle=f"one forecast of many, from the {len(shown.history)} steps before",
         x_label="steps from the forecast's origin",
         y_label=shown.name,
         interval_label="80 % and 50 % intervals",

@@ -88,7 +88,9 @@ def following(run: Any, file: str, settings: dict[str, Any]) -> list[str]:
     elif run.model.config.source == "label" and kind.startswith("text"):
         use = show.command("elman", "generate", run.path, "--count", "5")
     else:
-        use = show.command("elman", "predict", run.path, *data.split("+"), "--out", _free("predicted"))
+        ahead = "with-rows-ahead.csv" if settings.get("known") else ""
+        use = show.command("elman", "predict", run.path, *(ahead or data).split("+"), "--out", _free("predicted"))
+        use += f"   # {settings['known']} of the steps to come, behind the data" if ahead else ""
     return [use, show.command("elman", "evaluate", run.path, *data.split("+"))] if is_there(data) else [use]
 
 

@@ -226,6 +226,13 @@ class WindowSet(Batches):
         series = int(np.searchsorted(self._offsets, start, side="right")) - 1
         return series, start - int(self._offsets[series])
 
+    @property
+    def known(self) -> int:
+        """The windows of which some value came."""
+        rows = (~self.targets.isnan()).any(1).numpy()
+        before = np.concatenate([[0], np.cumsum(rows)])
+        return int((before[self.starts + self.horizon] > before[self.starts]).sum())
+
     def errors(self) -> np.ndarray:
         """:attr:`naive` of the series of every window, ``[N, C]``."""
         series = np.searchsorted(self._offsets, self.starts, side="right") - 1
@@ -278,7 +285,7 @@ def naive_errors(targets: Tensor, steps: int, season: int) -> np.ndarray:
     apart = np.abs(given[season:] - given[:-season])
     known = (~np.isnan(apart)).sum(0)
     found = np.nansum(apart, axis=0) / np.maximum(1, known)
-    errs: np.ndarray = np.where((known > 0) & (found > 1e-12), found, np.nan)
+    errs: np.ndarray = np.where((known > 0) & (found > 1e-15), found, np.nan)
     return errs
 
 

@@ -39,12 +39,14 @@ _CHUNK = 64
 Ranges = Sequence[tuple[int, int]]
 
 
-def encoded(kind: Input, ex: Examples, k: int, span: slice = slice(None), *, fill: bool = True) -> Tensor:
+def encoded(
+    kind: Input, ex: Examples, k: int, span: slice = slice(None), *, fill: bool = True, exact: bool = False
+) -> Tensor:
     """Encode some of the steps of one example; where the kind reads when rows come, with their times."""
     raw = ex.inputs[k][span]
     if isinstance(kind, TextIn):
         return kind.encode(raw)
-    return kind.encode(raw, None if ex.times is None else ex.times[k][span], fill=fill)
+    return kind.encode(raw, None if ex.times is None else ex.times[k][span], fill=fill, exact=exact)
 
 
 def encode_examples(
@@ -105,8 +107,8 @@ def encode_windows(
         ranges: first and last step (exclusive) that may be forecast, one pair a series; the steps before the first are
             what errors are told in units of (MASE).
     """
-    inputs = [encoded(kind, ex, k, fill=False) for k in range(len(ex))]
-    targets = [output.encode(series) for series in ex.targets or []]
+    inputs = [encoded(kind, ex, k, fill=False, exact=True) for k in range(len(ex))]
+    targets = [output.encode(series, exact=True) for series in ex.targets or []]
     spans = ranges or [(0, len(series)) for series in inputs]
     ahead = kind.ahead if isinstance(kind, JoinedIn) else []
     made = WindowSet(inputs, targets, spans, lookback, output.horizon, ex.ids, ahead=ahead, fill=kind.fill)

@@ -69,6 +69,11 @@ def prepare_forecast(
     valid = sets[1] if others[0] is None else others[0]
     test = (sets[2] if len(sets[2]) else None) if others[1] is None else others[1]
     notes = [cut.how, *told, f"every forecast reads the last {lookback} steps{_roles(kind)}"]
+    if output.season > lookback:
+        notes.append(
+            f"season of {output.season} steps: it is longer than what a forecast reads, so no seasonal-naive forecast "
+            f"stands beside (--lookback {output.season})"
+        )
     if len(usable) < len(lengths):
         notes.append(f"{len(lengths) - len(usable)} of {len(lengths)} series are too short to train on")
     behind = sum(len(one.ahead[0]) for one in main.inputs if isinstance(one, Steps) and one.ahead)
@@ -99,7 +104,7 @@ def _season(output: NumberOut, goals: Sequence[np.ndarray]) -> int:
     """The season that most columns of the longest series have in the training part; 1 for none."""
     found: Counter[int] = Counter()
     for goal in sorted(goals, key=len, reverse=True)[:_SERIES] if output.anchors else ():
-        series = interpolated(output.encode(goal[-_MOST:])).numpy().astype(np.float64)
+        series = interpolated(output.encode(goal[-_MOST:], exact=True)).numpy().astype(np.float64)
         found.update(season_of(column, _LONGEST) for column in series.T)
     return found.most_common(1)[0][0] if found else 1
 
@@ -108,13 +113,13 @@ def _many(output: NumberOut, goals: Sequence[np.ndarray], lookback: int) -> dict
     """Of many series errors count in units of each window, and the calm windows of small series do not stand still."""
     spreads = []
     for goal in goals if output.anchors else ():
-        values = held(output.encode(goal))
+        values = held(output.encode(goal, exact=True))
         spreads.append(values.unfold(0, min(lookback, len(values)), lookback // 2 + 1).std(-1, correction=0))
     every = torch.cat(spreads).flatten() if spreads else torch.zeros(0)
     moving = every[every > 0]
     if not len(moving):
         return {}
-    return {"own_units": True, "floor": max(1e-6, min(0.05, float(moving.quantile(0.02))))}
+    return {"own_units": True, "floor": max(1e-12, min(0.05, float(moving.quantile(0.02))))}
 
 
 def _no_room(horizon: int, lookback: int | None, longest: int) -> str:

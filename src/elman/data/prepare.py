@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from elman.core.errors import DataError, InputError
-from elman.data.batch import Batches
+from elman.data.batch import Batches, WindowSet
 from elman.data.choose import Choice
 from elman.data.divide import Parts, divide_examples, divide_steps, other_ranges
 from elman.data.doctor import examined, span
@@ -191,6 +191,13 @@ def _check_parts(request: Request, made: Prepared) -> None:
     """A part without a single step to predict cannot be trained or scored on."""
     files = {"training": None, "validation": request.valid, "test": request.test}
     for (name, file), part in zip(files.items(), (made.train, made.valid, made.test), strict=True):
+        if isinstance(part, WindowSet) and len(part) and not part.known:
+            columns = ", ".join(made.target.columns)
+            raise DataError(
+                f"the {name} part has no value of {columns} to forecast; give longer data, or divide it otherwise, "
+                "such as --split 0.6,0.2,0.2",
+                file=file or request.file,
+            )
         if part is not None and not len(part):
             why, instead = "", "give longer data"
             if made.target.kind == "future":

@@ -177,7 +177,7 @@ class Steps:
         told = held(came)
         later = given[-1:].expand(len(told), -1, -1).clone()
         later = self._present(later)
-        later[..., self.anchors] = told
+        later[..., self.anchors] = told.to(later)
         for column, mark in self.told:
             later[..., mark] = came[..., column].isnan().to(later)
         read = self._shifted(torch.cat([given, later]), given, behind)
@@ -201,7 +201,7 @@ class Steps:
             if h + 1 == self.horizon:
                 break
             row = self._present(row.clone())
-            row[:, self.anchors] = ((drawn - last) / spread).flatten(0, 1)
+            row[:, self.anchors] = ((drawn - last) / spread).flatten(0, 1).to(row)
             if self.known:
                 row[:, self.known] = behind[h + 1][:, self.known].repeat_interleave(count, 0)
             said, state = self.trunk(Ragged(row[None]), state)

@@ -165,11 +165,13 @@ class SequenceModel(nn.Module):
         if ragged.steps != wanted or not ragged.full:
             raise InputError(f"ragged: a forecast reads {wanted} steps of every row, got {ragged!r}")
         window, behind = ragged.values[:lookback], ragged.values[lookback:]
+        # Windows come in float64, so that small series beside large ones keep their digits.
+        weights = self._number_head().linear.weight.dtype
         if not out.anchors:
             level = window.new_zeros(1, 1, 1)
-            return window, behind, level, torch.ones_like(level)
+            return window.to(weights), behind.to(weights), level, torch.ones_like(level)
         given, last, spread = relative(window, kind, out.floor)
-        return given, behind, last[:, None, out.anchors], spread[:, None, out.anchors]
+        return given.to(weights), behind.to(weights), last[:, None, out.anchors], spread[:, None, out.anchors]
 
     def _ahead(self, vector: Tensor, behind: Tensor) -> Tensor:
         """What the head says, with what is known ahead added."""

@@ -38,7 +38,7 @@ class _Scaled:
 
     def __init__(self, features: np.ndarray) -> None:
         self._mean, spread = features.mean(0), features.std(0)
-        self._kept = spread > 1e-9 * np.maximum(1.0, np.abs(self._mean))
+        self._kept = (spread > 1e-9 * np.abs(self._mean)) & (spread > 0)
         self._scale = spread[self._kept]
 
     def __call__(self, features: np.ndarray) -> np.ndarray:

@@ -75,9 +75,9 @@ def _grid(canvas: Canvas, left: float, top: float) -> None:
 
 
 def _words(canvas: Canvas, left: float, top: float) -> None:
-    canvas.text(left + _PLOT / 2, top + _PLOT + 42, "quantile that was told", color=SOFT, anchor="middle")
-    canvas.text(SIDE, top - 14, "share that came at or below it", color=SOFT)
-    places = (("too low, too often", 0.72, 0.3), ("too high, too often", 0.3, 0.72))
+    canvas.text(left + _PLOT / 2, top + _PLOT + 42, "quantile of the forecast", color=SOFT, anchor="middle")
+    canvas.text(SIDE, top - 14, "share of what came at or below it", color=SOFT)
+    places = (("quantiles too low", 0.72, 0.3), ("quantiles too high", 0.3, 0.72))
     for words, across, up in places:
         half = text_width(words, 11.5) / 2
         canvas.text(left + _PLOT * across - half, top + _PLOT * (1 - up), words, size=11.5, color=FAINT)

@@ -22,12 +22,13 @@ from elman.model.kinds.joined import JoinedIn, Steps
 from elman.model.kinds.label import LabelOut
 from elman.model.kinds.labels import LabelsOut
 from elman.model.kinds.number import LEVELS, NumberOut
+from elman.model.kinds.series import SeriesIn
 from elman.model.kinds.text import TextIn
 from elman.model.kinds.written import TextOut
 from elman.model.network import SequenceModel
 from elman.model.write import Draws, Search, write_all
 
-__all__ = ["digits", "encoded_rows", "every_step", "frame_of", "free", "intervals", "likeliest"]
+__all__ = ["digits", "encoded_rows", "every_step", "frame_of", "free", "intervals", "likeliest", "silent"]
 
 _BATCH = 256
 _SHOWN = [LEVELS.index(level) for level in (0.5, 0.1, 0.9)]
@@ -213,7 +214,15 @@ def _history(model: SequenceModel, raw: Any, k: int, ex: Examples) -> Tensor:
         )
     if not lookback:
         return encoded(kind, ex, k)
-    history = encoded(kind, ex, k, slice(-lookback, None))
+    history = encoded(kind, ex, k, slice(-lookback, None), exact=True)
+    if silent(model, raw):
+        file, line = ex.where[k]
+        raise DataError(
+            f"the last {lookback} steps of {_which(model, ex, k)} hold no value, and a forecast goes on from what was; "
+            "give some, or leave it out",
+            file=file,
+            row=line,
+        )
     if not isinstance(kind, JoinedIn) or not kind.known:
         return history
     horizon = parse_target(config.target).horizon
@@ -229,6 +238,16 @@ def _history(model: SequenceModel, raw: Any, k: int, ex: Examples) -> Tensor:
             row=line,
         )
     return torch.cat([history, kind.encode_ahead([one[:horizon] for one in raw.ahead])])
+
+
+def silent(model: SequenceModel, raw: Any) -> bool:
+    """Whether a forecast's window holds no number at all, so that nothing could be said."""
+    kind, out = model.config.input, model.config.output
+    if not isinstance(out, NumberOut) or not out.anchors or isinstance(kind, TextIn):
+        return False
+    rows = raw[-model.config.lookback :]
+    parts = list(zip(kind.parts, rows.parts, strict=False)) if isinstance(kind, JoinedIn) else [(kind, rows)]
+    return all(np.isnan(one).all() for part, one in parts if isinstance(part, SeriesIn))
 
 
 def _which(model: SequenceModel, ex: Examples, k: int) -> str:

@@ -14,7 +14,7 @@ import torch
 
 from elman.core.errors import DataError, InputError, nearest
 from elman.data.aligned import read_aligned
-from elman.data.batch import Batches
+from elman.data.batch import Batches, WindowSet
 from elman.data.encode import encode_examples, encode_pairs, encode_steps, encode_windows, next_tokens, stream
 from elman.data.files import is_pair
 from elman.data.fit import roles_of, sides_of
@@ -33,7 +33,7 @@ from elman.model.kinds.written import TextOut
 from elman.model.network import SequenceModel
 from elman.model.write import Draws, Search, parts_of
 from elman.training.early import early_frame
-from elman.training.frames import digits, frame_of
+from elman.training.frames import digits, frame_of, silent
 from elman.training.scores import Scores, score
 
 __all__ = ["Prediction", "evaluate", "examples_of", "predict", "read_for"]
@@ -228,11 +228,29 @@ def predict(
     out = model.config.output
     if search is not None:
         parts_of(model)
-    notes = [*_empty(ex), *_unknown(model.config.input, ex)]
+    ex, left_out = _long_enough(model, ex)
+    notes = [*left_out, *_empty(ex), *_unknown(model.config.input, ex)]
     frame = early_frame(model, ex) if early else frame_of(model, _split_texts(model, ex), search, progress)
     if not isinstance(out, NumberOut):
         return Prediction(frame, notes, ex.form if ex.times is not None else "")
     return Prediction(frame, notes, ex.form, digits(out, frame.columns[-3 * len(out.columns) :]))
+
+
+def _long_enough(model: SequenceModel, ex: Examples) -> tuple[Examples, list[str]]:
+    """Of a file of several series those that can be forecast, and what is to be said of the others.
+
+    Where there is none, all are left for the error that says why.
+    """
+    lookback, out = model.config.lookback, model.config.output
+    if not lookback or len(ex) < 2 or ex.where[0][0] == "sequences" or not isinstance(out, NumberOut):
+        return ex, []
+    fit = [k for k, raw in enumerate(ex.inputs) if len(raw) >= lookback and not silent(model, raw)]
+    if not fit or len(fit) == len(ex):
+        return ex, []
+    others = [ex.ids[k] for k in range(len(ex)) if k not in set(fit)]
+    why = f"for there are no {lookback} steps of them, or no value in these"
+    told = f"{len(others)} of {len(ex)} series are left out, {why}"
+    return ex.subset(fit), [f"{told}: {listed(others)}"]
 
 
 def _split_texts(model: SequenceModel, ex: Examples) -> Examples:
@@ -253,6 +271,8 @@ def evaluate(model: SequenceModel, ex: Examples, search: Search | None = None) -
     kind, out = model.config.input, model.config.output
     notes = [*_empty(ex), *_unknown(kind, ex), *_short(model, ex), *_unseen(model, ex)]
     data = _data(model, ex)
+    if isinstance(data, WindowSet) and len(data) and not data.known:
+        raise DataError(f"no value of {', '.join(_target_columns(model))} to score against", file=ex.where[0][0])
     if not len(data):
         need = (model.config.lookback or 1) + getattr(out, "horizon", 1)
         raise DataError(f"too short to score: give at least {need} steps", file=ex.where[0][0])

@@ -99,6 +99,24 @@ def test_a_saved_forecaster_says_the_same(make: Make, tmp_path: Path, design: st
 
 
 @pytest.mark.parametrize(("design", "likely", "pair"), DESIGNS)
+def test_windows_in_float64_learn_and_forecast(make: Make, design: str, likely: str, pair: str) -> None:
+    """As files give them: a series a billion times smaller, whose swing float32 would lose beside its level."""
+    model = _model(make, design, likely, pair)
+    values = _rows(model, 3).double()
+    places = getattr(model.config.input, "numbers", [0, 1])
+    values[: model.config.lookback, :, places] *= 1e-9
+    out = model.config.output.model_copy(update={"floor": 1e-12})
+    model.config = model.config.model_copy(update={"output": out})
+    loss, _ = model(Ragged(values), torch.rand(3, int(pair[-1]), 2, dtype=torch.float64) * 1e-9)
+    loss.sum().backward()
+    with torch.inference_mode():
+        found = quantiles(model, Ragged(values))
+    assert found.isfinite().all()
+    if likely != "negbin":
+        assert 1e-11 < float(found.abs().max()) < 1e-6
+
+
+@pytest.mark.parametrize(("design", "likely", "pair"), DESIGNS)
 def test_every_weight_of_a_forecaster_learns(make: Make, design: str, likely: str, pair: str) -> None:
     model = _model(make, design, likely, pair)
     out = model.config.output

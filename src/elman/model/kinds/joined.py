@@ -130,12 +130,14 @@ class JoinedIn(Schema):
         """The usual distance of rows where they are uneven and told, else 0; see :class:`SeriesIn`."""
         return max((part.unit for part in self.parts if isinstance(part, SeriesIn)), default=0.0)
 
-    def encode(self, sequence: Steps, times: np.ndarray | None = None, *, fill: bool = True) -> Tensor:
+    def encode(
+        self, sequence: Steps, times: np.ndarray | None = None, *, fill: bool = True, exact: bool = False
+    ) -> Tensor:
         """Encode a sequence to ``[T, width]``; see :meth:`SeriesIn.encode`."""
         steps, given = len(sequence), (*sequence.parts, *sequence.static)
         if len(given) != len(self.every):
             raise InputError(f"sequence: expected {len(self.every)} parts, got {len(given)}")
-        made = [_encoded(part, raw, fill, times) for part, raw in zip(self.every, given, strict=True)]
+        made = [_encoded(part, raw, fill, times, exact=exact) for part, raw in zip(self.every, given, strict=True)]
         constant = len(self.parts) + len(self.known)
         made[constant:] = [one.expand(steps, -1) for one in made[constant:]]
         for part, one in zip(self.every, made, strict=True):
@@ -164,7 +166,9 @@ def _width(part: SeriesIn | EventsIn | TextIn) -> int:
     return 1 if isinstance(part, TextIn) else part.width
 
 
-def _encoded(part: SeriesIn | EventsIn | TextIn, raw: Any, fill: bool, times: np.ndarray | None = None) -> Tensor:
+def _encoded(
+    part: SeriesIn | EventsIn | TextIn, raw: Any, fill: bool, times: np.ndarray | None = None, *, exact: bool = False
+) -> Tensor:
     if isinstance(part, SeriesIn):
-        return part.encode(raw, times, fill=fill)
+        return part.encode(raw, times, fill=fill, exact=exact)
     return part.encode(raw)[:, None].float() if isinstance(part, TextIn) else part.encode(raw)

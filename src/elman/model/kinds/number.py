@@ -61,9 +61,9 @@ class NumberOut(Schema):
         mean, scale = moments(targets, columns)
         return cls(columns=list(columns), mean=mean, scale=scale, horizon=horizon, anchors=list(anchors))
 
-    def encode(self, target: np.ndarray) -> Tensor:
-        """Scale ``[N, C]`` to float32."""
-        return scaled(target, self.mean, self.scale, self.columns)
+    def encode(self, target: np.ndarray, *, exact: bool = False) -> Tensor:
+        """Scale ``[N, C]`` to float32; see :meth:`SeriesIn.encode` for ``exact``."""
+        return scaled(target, self.mean, self.scale, self.columns, exact=exact)
 
     def decode(self, values: np.ndarray) -> np.ndarray:
         """From units of ``scale`` back to the data's units, ``[..., C]``."""

@@ -106,7 +106,9 @@ class SeriesIn(Schema):
         """The place that says where the channel at a place has no value; None where there is none."""
         return self.channels + self.flagged.index(place) if place in self.flagged else None
 
-    def encode(self, sequence: np.ndarray, times: np.ndarray | None = None, *, fill: bool = True) -> Tensor:
+    def encode(
+        self, sequence: np.ndarray, times: np.ndarray | None = None, *, fill: bool = True, exact: bool = False
+    ) -> Tensor:
         """Scale ``[T, C]`` to float32 ``[T, width]``.
 
         Args:
@@ -114,15 +116,16 @@ class SeriesIn(Schema):
             times: of the rows, ``[T]``, datetime64 or numbers; needed where rows were uneven in training.
             fill: whether gaps are filled; where windows are cut later, each has to be filled by itself, so that
                 nothing behind its end is used.
+            exact: keep float64, for windows of series of all sizes, which are made relative only later.
         """
         if sequence.ndim != 2 or sequence.shape[1] != self.channels:
             raise InputError(f"sequence: expected [T, {self.channels}] for {self.columns}, got {list(sequence.shape)}")
         open_ = np.isfinite(sequence) if self.gaps == "error" else ~np.isinf(sequence)
         if not open_.all():
             raise InputError("sequence: expected finite numbers, got NaN or infinity")
-        made = scaled(sequence, self.mean, self.scale, self.columns)
+        made = scaled(sequence, self.mean, self.scale, self.columns, exact=exact)
         if self.flagged:
-            missing = made[:, self.flagged].isnan().float()
+            missing = made[:, self.flagged].isnan().to(made)
             made = torch.cat([made, missing, *([torch.zeros_like(missing)] if self.since else [])], dim=1)
         if self.unit:
             made = torch.cat([made, self._distances(times, len(made))], dim=1)
@@ -251,12 +254,16 @@ def moments(sequences: Sequence[np.ndarray], columns: Sequence[str]) -> tuple[li
                 "deviation; divide them by a power of ten"
             )
     # A spread that is rounding error of the values themselves is no spread.
-    scale = np.where(scale > 1e-9 * np.maximum(1.0, np.abs(mean)), scale, 1.0)
+    scale = np.where((scale > 1e-9 * np.abs(mean)) & (scale > 0), scale, 1.0)
     return mean.tolist(), scale.tolist()
 
 
-def scaled(values: np.ndarray, mean: Sequence[float], scale: Sequence[float], columns: Sequence[str]) -> Tensor:
+def scaled(
+    values: np.ndarray, mean: Sequence[float], scale: Sequence[float], columns: Sequence[str], *, exact: bool = False
+) -> Tensor:
     """``(values - mean) / scale`` as float32, ``[N, C]``; values that float32 cannot compute with are an error.
+
+    ``exact`` keeps float64.
 
     NaN stays NaN.
     """
@@ -268,4 +275,4 @@ def scaled(values: np.ndarray, mean: Sequence[float], scale: Sequence[float], co
             f"column '{columns[channel]}': {values[row, channel]:.6g} lies {abs(made[row, channel]):.3g} standard "
             "deviations from what training saw, too far to compute with; check the value and its unit"
         )
-    return torch.from_numpy(made.astype(np.float32))
+    return torch.from_numpy(made if exact else made.astype(np.float32))
