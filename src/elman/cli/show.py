@@ -18,6 +18,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from elman.model.kinds.number import NumberOut
 from elman.model.kinds.text import TokenOut
 from elman.model.kinds.written import TextOut
 from elman.model.network import SequenceModel
@@ -160,6 +161,10 @@ def explain(scores: Scores) -> None:
         out.print(wrap(scores.how, "", "  "))
 
 
+_WIDEST = 3
+"""Columns up to which each has an error of its own in a table."""
+
+
 def score_lines(run: Run, count: str) -> None:
     """Print the scores of a run beside its baselines, and what they mean."""
     if run.scores is None:
@@ -169,10 +174,10 @@ def score_lines(run: Run, count: str) -> None:
     out.print(wrap(f"{metric} is the {unit_of(run.model, metric)}; {count}"))
     out.print(score_table({label: run.scores, **run.baselines}, label))
     explain(run.scores)
-
-
-_WIDEST = 3
-"""Columns up to which each has an error of its own in a table."""
+    told = run.model.config.output
+    if isinstance(told, NumberOut) and len(told.columns) <= _WIDEST:
+        units = ", ".join(f"{scale:.4g} of {name}" for name, scale in zip(told.columns, told.scale, strict=True))
+        out.print(wrap(f"one standard deviation: {units}"))
 
 
 def score_table(rows: dict[str, Scores], first: str) -> Table:
