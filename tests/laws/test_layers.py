@@ -285,6 +285,8 @@ def test_convolutions_refuse_what_is_none() -> None:
         Convolution(WIDTH, SIZE, 0)
     with pytest.raises(InputError, match="stages: expected at least one"):
         Beside([])
+    with pytest.raises(InputError, match=r"stages: expected elman.Stage, got GRUCell"):
+        Beside([GRUCell(WIDTH, SIZE)])  # type: ignore[list-item]
     with pytest.raises(InputError, match="state: expected one of each of 1 stages, got 2"):
         Beside([_convolution(2, True)])(Ragged(_x()), (None, None))
 

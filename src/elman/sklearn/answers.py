@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -76,14 +77,14 @@ def sides_of_interval(coverage: float) -> tuple[int, int]:
     return place, len(LEVELS) - 1 - place
 
 
-class IntervalEstimator(SequenceEstimator):
+class IntervalEstimator(SequenceEstimator, ABC):
     """Numbers come as seven quantiles: the middle one is what is predicted, the others are its interval."""
 
     _flat: bool
 
+    @abstractmethod
     def _shaped(self, found: NDArray[np.float64]) -> NDArray[np.float64]:
         """``[n, H, C]`` as the user's targets were shaped."""
-        raise NotImplementedError
 
     @torch.inference_mode()
     def _levels(self, X: Any) -> NDArray[np.float64]:

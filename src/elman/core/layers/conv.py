@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from elman.core.errors import InputError
+from elman.core.layers.stack import Several
 from elman.core.ragged import Ragged
 from elman.core.stage import Stage
 from elman.core.state import State
@@ -99,7 +100,7 @@ class Convolution(Stage):
         return f"width={self.width}, causal={self.causal}"
 
 
-class Beside(Stage):
+class Beside(Several):
     """Stages that read the same, their outputs side by side; the state is the tuple of theirs.
 
     ::
@@ -110,31 +111,10 @@ class Beside(Stage):
         stages: at least one.
     """
 
-    def __init__(self, stages: Sequence[Stage]) -> None:
-        super().__init__()
-        if not stages:
-            raise InputError("stages: expected at least one, got an empty list")
-        self.stages = nn.ModuleList(stages)
-        self.causal = all(stage.causal for stage in stages)
-
-    def initial_state(self, batch: int, like: Tensor) -> State:
-        return tuple(stage.initial_state(batch, like) for stage in self._each())
-
     def forward(self, ragged: Ragged, state: State = None) -> tuple[Ragged, State]:
-        before = state if state is not None else [None] * len(self.stages)
-        if len(before) != len(self.stages):
-            raise InputError(f"state: expected one of each of {len(self.stages)} stages, got {len(before)}")
-        pairs = [stage(ragged, own) for stage, own in zip(self._each(), before, strict=True)]
+        pairs = [stage(ragged, own) for stage, own in self._with_states(state)]
         joined = torch.cat([made.values for made, _ in pairs], dim=-1)
         return ragged.with_values(joined), tuple(after for _, after in pairs)
-
-    def renew(self, state: State) -> State:
-        if state is None:
-            return None
-        return tuple(stage.renew(own) for stage, own in zip(self._each(), state, strict=True))
-
-    def _each(self) -> list[Stage]:
-        return [stage for stage in self.stages if isinstance(stage, Stage)]
 
 
 def convolutions(

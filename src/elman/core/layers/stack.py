@@ -81,11 +81,8 @@ class Bidirectional(Stage):
         return None if state is None else (self.ahead.renew(state[0]), self.back.renew(state[1]))
 
 
-class Stack(Stage):
-    """Stages one after the other; the state is the tuple of theirs.
-
-    ``Stack.of([GRUCell(12, 64)] + [Residual(GRUCell(64, 64)) for _ in range(7)], dropout=0.2)`` is a deep net
-    whose upper layers learn what to add.
+class Several(Stage):
+    """What stages of stages have in common: each has its own state, and theirs is the tuple of them.
 
     Args:
         stages: at least one.
@@ -101,6 +98,35 @@ class Stack(Stage):
         self.stages = nn.ModuleList(stages)
         self.causal = all(stage.causal for stage in stages)
 
+    def initial_state(self, batch: int, like: Tensor) -> State:
+        return tuple(stage.initial_state(batch, like) for stage in self._each())
+
+    def renew(self, state: State) -> State:
+        if state is None:
+            return None
+        return tuple(stage.renew(own) for stage, own in zip(self._each(), state, strict=True))
+
+    def _each(self) -> list[Stage]:
+        return [stage for stage in self.stages if isinstance(stage, Stage)]
+
+    def _with_states(self, state: State) -> list[tuple[Stage, State]]:
+        """Every stage with its own part of the state."""
+        before = state if state is not None else [None] * len(self.stages)
+        if len(before) != len(self.stages):
+            raise InputError(f"state: expected one of each of {len(self.stages)} stages, got {len(before)}")
+        return list(zip(self._each(), before, strict=True))
+
+
+class Stack(Several):
+    """Stages one after the other; the state is the tuple of theirs.
+
+    ``Stack.of([GRUCell(12, 64)] + [Residual(GRUCell(64, 64)) for _ in range(7)], dropout=0.2)`` is a deep net
+    whose upper layers learn what to add.
+
+    Args:
+        stages: at least one.
+    """
+
     @classmethod
     def of(cls, cells: Sequence[Cell], *, dropout: float = 0.0, engine: str = "auto", memory: Memory = "keep") -> Stack:
         """Recurrent layers over each other, with locked dropout between them."""
@@ -111,26 +137,12 @@ class Stack(Stage):
             stages.append(Recurrent(cell, engine=engine, memory=memory))
         return cls(stages)
 
-    def initial_state(self, batch: int, like: Tensor) -> State:
-        return tuple(stage.initial_state(batch, like) for stage in self._each())
-
     def forward(self, ragged: Ragged, state: State = None) -> tuple[Ragged, State]:
-        before = state if state is not None else [None] * len(self.stages)
-        if len(before) != len(self.stages):
-            raise InputError(f"state: expected one of each of {len(self.stages)} stages, got {len(before)}")
         after = []
-        for stage, own in zip(self._each(), before, strict=True):
+        for stage, own in self._with_states(state):
             ragged, own = stage(ragged, own)
             after.append(own)
         return ragged, tuple(after)
-
-    def renew(self, state: State) -> State:
-        if state is None:
-            return None
-        return tuple(stage.renew(own) for stage, own in zip(self._each(), state, strict=True))
-
-    def _each(self) -> list[Stage]:
-        return [stage for stage in self.stages if isinstance(stage, Stage)]
 
 
 class LockedDropout(Stage):
